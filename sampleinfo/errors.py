@@ -1,0 +1,44 @@
+"""Errors a user can do something about. Each message says what was wrong, what was got and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SampleInfoError(Exception):
+    """Base of every error whose text is meant for the user."""
+
+
+class UnknownName(SampleInfoError):
+    """A data set, model, class or score that does not exist."""
+
+    def __init__(self, kind: str, got: str, known: Iterable[str]) -> None:
+        names = list(known)
+        near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"Unknown {kind} {got!r}.{hint} Known: {', '.join(names)}.")
+
+
+class InvalidSetting(SampleInfoError):
+    """A setting outside its allowed range, or settings that contradict each other."""
+
+
+class InvalidData(SampleInfoError):
+    """Data that cannot be scored."""
+
+
+class InvalidRun(SampleInfoError):
+    """A folder that is not a run, is damaged, or was written by another format version."""
+
+
+class StorageError(SampleInfoError):
+    """A file or folder that cannot be read or written."""
+
+
+class NumericalError(SampleInfoError):
+    """A problem that has no finite solution with the given settings."""
+
+
+class Cancelled(SampleInfoError):
+    """The user stopped the work; finished blocks are kept."""
