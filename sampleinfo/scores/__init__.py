@@ -1,0 +1,24 @@
+"""Scores of training images. One file per score; a new one is added here and nowhere else."""
+
+from __future__ import annotations
+
+from sampleinfo.errors import UnknownName
+from sampleinfo.scores import functional_information, leave_one_out_error, weight_information
+from sampleinfo.scores.base import Score
+
+__all__ = ["SCORES", "Score", "find"]
+
+SCORES: dict[str, Score] = {
+    module.SCORE.name: module.SCORE for module in (functional_information, weight_information, leave_one_out_error)
+}
+
+
+def find(name: str) -> Score:
+    """The score called ``name``.
+
+    Raises:
+        UnknownName: with the known names.
+    """
+    if name not in SCORES:
+        raise UnknownName("score", name, SCORES)
+    return SCORES[name]
