@@ -28,6 +28,7 @@ class Preset:
     counts: tuple[int, int, int]
     train: int
     validation: int
+    class_names: tuple[str, ...] = DIGITS
 
 
 @cache
@@ -78,7 +79,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("digits", "MNIST and UCI digits, ten classes, two sources", digits, (6797, 10, 2), 400, 200),
-        Preset("mnist-4v9", "MNIST 4 against 9, the paper's task", mnist_4v9, (1000, 2, 1), 600, 400),
+        Preset("mnist-4v9", "MNIST 4 against 9, the paper's task", mnist_4v9, (1000, 2, 1), 600, 400, ("4", "9")),
         Preset("mnist", "MNIST, ten classes", mnist, (5000, 10, 1), 400, 200),
         Preset("uci-digits", "UCI digits, ten classes", uci_digits, (1797, 10, 1), 400, 200),
     )

@@ -1,0 +1,227 @@
+"""The command line: arguments in, words out. Every error is one sentence and a non-zero exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from sampleinfo import datasets, exports, models, planning, store
+from sampleinfo.config import KERNELS, OUTPUTS, RunConfig
+from sampleinfo.errors import InvalidSetting, SampleInfoError
+from sampleinfo.progress import Tracker
+from sampleinfo.scores import SCORES, find
+from sampleinfo.store import Run
+
+APP = Path(__file__).resolve().parents[1] / "app.py"
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence instead of the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except SampleInfoError as error:
+        print(f"sampleinfo: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="sampleinfo", description="Unique information of every image of a data set.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_score(commands.add_parser("score", help="compute the scores of a data set and keep them as a run"))
+    for name, action, words in (
+        ("datasets", _datasets, "the data sets that can be scored"),
+        ("models", _models, "the pre-trained networks"),
+        ("runs", _runs, "the finished runs"),
+    ):
+        commands.add_parser(name, help=words).set_defaults(run=action)
+    show = commands.add_parser("show", help="the most and least informative images of a run")
+    show.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
+    show.add_argument("--score", default="functional_information", help=f"one of {', '.join(SCORES)}")
+    show.add_argument("--count", type=int, default=10, help="rows of each table (default 10)")
+    show.set_defaults(run=_show)
+    export = commands.add_parser("export", help="write the table of a run to a file")
+    export.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
+    export.add_argument("--to", type=Path, required=True, metavar="FILE", help="*.csv, *.parquet or *.json")
+    export.set_defaults(run=_export)
+    app = commands.add_parser("app", help="open the dashboard on this machine")
+    app.add_argument("--port", type=int, default=8501)
+    app.set_defaults(run=_app)
+    job = commands.add_parser("job", help="the process of a background job (started by the dashboard)")
+    job.add_argument("folder", type=Path)
+    job.set_defaults(run=_job)
+    return parser
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="see 'sampleinfo datasets'")
+    parser.add_argument("--model", default="resnet20", metavar="NAME", help="see 'sampleinfo models'")
+    parser.add_argument("--train", type=int, metavar="N", help="training images")
+    parser.add_argument("--validation", type=int, metavar="M", help="validation images")
+    parser.add_argument("--classes", default="", metavar="A,B", help="only these classes")
+    parser.add_argument("--ridge", default="auto", metavar="auto|X", help="auto: by leave-one-out error")
+    parser.add_argument("--kernel", default="auto", metavar="|".join(KERNELS))
+    parser.add_argument("--outputs", default="centred", metavar="|".join(OUTPUTS), help="what training starts from")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of split, head, subset kernel and map")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
+    parser.set_defaults(run=_score)
+
+
+def _config(args: argparse.Namespace) -> RunConfig:
+    try:
+        ridge = None if args.ridge == "auto" else float(args.ridge)
+    except ValueError as error:
+        raise InvalidSetting(f"ridge must be 'auto' or a number above 0, got {args.ridge!r}.") from error
+    return RunConfig(
+        dataset=args.dataset, model=args.model, train=args.train, validation=args.validation,
+        classes=tuple(name.strip() for name in args.classes.split(",") if name.strip()),
+        ridge=ridge, kernel=args.kernel, outputs=args.outputs, seed=args.seed,
+    )  # fmt: skip
+
+
+def _score(args: argparse.Namespace) -> int:
+    config = _config(args)
+    plan = planning.estimate(config)
+    if args.out is not None and not args.out.exists():
+        store.check_target(args.out)
+    console = Console(stderr=True)
+    console.print(
+        f"{config.dataset} with {config.model}: {plan.train} training and {plan.validation} validation images, "
+        f"{plan.kernel} kernel ({plan.reason}); about {plan.seconds:.0f} s and {plan.memory / 2**30:.1f} GiB.",
+        highlight=False,
+    )
+    tracker = Tracker(plan)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[left]}"),
+    )  # fmt: skip
+    try:
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("Loading the libraries", total=1.0, left=f"about {plan.seconds:.0f} s left")
+            from sampleinfo import pipeline
+
+            def report(stage: str, done: float, total: float) -> None:
+                tracker(stage, done, total)
+                rate = 100 * tracker.fraction / max(tracker.seconds, 0.1)
+                left = f"{rate:.1f} %/s, {tracker.seconds:.0f} s gone, about {tracker.seconds_left:.0f} s left"
+                bar.update(task, description=tracker.words, completed=tracker.fraction, left=left)
+
+            run = pipeline.score(config, args.out, report)
+            bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
+    except KeyboardInterrupt:
+        print("sampleinfo: stopped; finished blocks are kept, the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    _print_summary(run)
+    return 0
+
+
+def _print_summary(run: Run) -> None:
+    meta = run.meta
+    kernel, ridge, accuracy = meta["kernel"], meta["ridge"], meta["accuracy"]
+    exactness = "exact" if kernel["fidelity"] is None else f"subset, relative error {kernel['fidelity']:.3f}"
+    print(f"run        {run.path}")
+    print(f"kernel     {exactness}")
+    print(f"ridge      {ridge['value']:.4g} ({ridge['how']})")
+    print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
+
+
+def _datasets(_: argparse.Namespace) -> None:
+    rows = [
+        (p.name, str(p.counts[0]), str(p.counts[1]), f"{p.train} + {p.validation}", p.title)
+        for p in datasets.PRESETS.values()
+    ]
+    _print_table(("data set", "images", "classes", "default train + validation", "what"), rows)
+
+
+def _models(_: argparse.Namespace) -> None:
+    rows = [(s.name, f"{s.parameters(10):,}", f"{s.image_size} px", s.title) for s in models.MODELS.values()]
+    _print_table(("model", "parameters (10 classes)", "input", "what"), rows)
+
+
+def _runs(_: argparse.Namespace) -> None:
+    runs, broken = store.list_runs(), store.broken_runs()
+    rows = [
+        (r.id, f"{r.meta['sizes']['train']} + {r.meta['sizes']['validation']}", r.meta["kernel"]["kind"],
+         f"{r.meta['accuracy']['validation']:.1%}", r.meta["created"])
+        for r in runs
+    ]  # fmt: skip
+    if rows:
+        _print_table(("run", "train + validation", "kernel", "validation accuracy", "created"), rows)
+    else:
+        print(f"No runs in {store.runs_folder()} yet. 'sampleinfo score digits' makes one.")
+    for name, reason in broken.items():
+        print(f"not readable: {name}: {reason}", file=sys.stderr)
+
+
+def _show(args: argparse.Namespace) -> None:
+    if args.count < 1:
+        raise InvalidSetting(f"--count must be at least 1, got {args.count}.")
+    run, score = store.open_run(args.reference), find(args.score)
+    _print_summary(run)
+    table = run.samples
+    ranked = table[table["split"] == "train"].sort_values(score.name, ascending=False, kind="stable")
+    columns = ("image", "source", "label", "leave-one-out prediction", f"{score.title}, {score.unit}")
+    for words, part in (("Most", ranked.head(args.count)), ("Least", ranked.tail(args.count)[::-1])):
+        print(f"\n{words} informative:" if score.unit == "nats" else f"\n{words}:")
+        fields = part[["sample_id", "source", "class_name", "predicted", score.name]].itertuples(index=False)
+        _print_table(columns, [(*map(str, row[:-1]), f"{row[-1]:.4g}") for row in fields])
+
+
+def _export(args: argparse.Namespace) -> None:
+    rows = exports.export(store.open_run(args.reference), args.to)
+    print(f"{rows} rows written to {args.to}")
+
+
+def _app(args: argparse.Namespace) -> int:
+    if not 1 <= args.port <= 65535:
+        raise InvalidSetting(f"port must be between 1 and 65535, got {args.port}.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", args.port))
+        except OSError as error:
+            raise InvalidSetting(
+                f"port {args.port} cannot be used ({(error.strerror or str(error)).lower()}); "
+                f"choose another: make app PORT={args.port + 1 if args.port < 65535 else 8501}"
+            ) from error
+    print(f"sampleinfo is at http://localhost:{args.port}  (Ctrl-C ends it)", flush=True)
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(args.port),
+               "--server.address", "localhost", "--server.headless", "true"]  # fmt: skip
+    os.chdir(APP.parent)
+    os.execv(sys.executable, command)
+
+
+def _job(args: argparse.Namespace) -> int:
+    from sampleinfo import jobs
+
+    return jobs.work(args.folder)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, markup=False, highlight=False).print(table)

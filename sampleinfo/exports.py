@@ -1,0 +1,43 @@
+"""Runs to files for other tools."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from sampleinfo.errors import InvalidSetting, StorageError
+from sampleinfo.store import Run
+
+SUFFIXES = (".csv", ".parquet", ".json")
+
+
+def export(run: Run, path: Path) -> int:
+    """Write the table of a run, one row per image, in the format of the file's ending; the number of rows.
+
+    Raises:
+        InvalidSetting: another ending.
+        StorageError: the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InvalidSetting(f"cannot export to {path.name!r}: the ending must be one of {', '.join(SUFFIXES)}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _write(run.samples, temporary, suffix)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
+    return len(run.samples)
+
+
+def _write(table: pd.DataFrame, path: Path, suffix: str) -> None:
+    if suffix == ".csv":
+        table.to_csv(path, index=False)
+    elif suffix == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_json(path, orient="records", indent=2, double_precision=15)

@@ -1,0 +1,240 @@
+"""Runs in the background: one process per job, its state in a folder, so that a page may come and go.
+
+A job's folder holds ``request.json``, ``status.json`` (replaced at once), ``log.txt``, ``process.json`` and, when asked
+to stop, ``CANCEL``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from sampleinfo import planning, store
+from sampleinfo.config import RunConfig, home
+from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
+from sampleinfo.progress import Tracker
+
+ACTIVE = ("queued", "running")
+REQUEST, STATUS, PROCESS, CANCEL = "request.json", "status.json", "process.json", "CANCEL"
+PREVIEW = "preview.parquet"
+#: Seconds between two writes of the status, and for a new process to say that it lives.
+PERIOD, GRACE = 0.3, 60.0
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """Where a job stands. ``state``: queued, running, done, failed, cancelled or lost; ``fraction`` of the whole run."""
+
+    id: str
+    state: str
+    stage: str
+    fraction: float
+    seconds_left: float | None
+    seconds: float
+    message: str
+    run_id: str | None
+    config: RunConfig
+
+    @property
+    def active(self) -> bool:
+        """Whether it still works."""
+        return self.state in ACTIVE
+
+
+def start(config: RunConfig) -> str:
+    """Start a run in a process of its own; the job's id. A job already busy with the same settings is returned.
+
+    Raises:
+        SampleInfoError: the settings are impossible, or the folder cannot be written.
+    """
+    plan = planning.estimate(config)
+    for job in list_jobs():
+        if job.active and job.config == config:
+            return job.id
+    job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    folder = _folder(job_id)
+    try:
+        folder.mkdir(parents=True)
+        store.write_json(folder / REQUEST, config.as_dict())
+        _write_status(folder, state="queued", stage="Starting", seconds_left=plan.seconds)
+        with (folder / "log.txt").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sampleinfo", "job", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise StorageError(f"cannot start a job in {folder}: {error.strerror or error}.") from error
+    store.write_json(folder / PROCESS, {"pid": process.pid, "created": _created(process.pid)})
+    return job_id
+
+
+def status(job_id: str) -> JobStatus:
+    """Where a job stands; an active job whose process is gone is ``lost``.
+
+    Raises:
+        InvalidSetting: no such job.
+    """
+    folder = _folder(job_id)
+    values, request = _read(folder / STATUS), _read(folder / REQUEST)
+    if not values or not request:
+        raise InvalidSetting(f"no job called {job_id!r}.")
+    if values["state"] in ACTIVE and not _alive(folder):
+        values = _read(folder / STATUS)
+        if values["state"] in ACTIVE:
+            values |= {"state": "lost", "message": "Its process ended without a word; start it again to go on."}
+    keys = ("state", "stage", "fraction", "seconds_left", "seconds", "message", "run_id")
+    return JobStatus(id=job_id, config=RunConfig.from_dict(request), **{key: values[key] for key in keys})
+
+
+def list_jobs() -> list[JobStatus]:
+    """All jobs, newest first."""
+    folder = home() / "jobs"
+    names = sorted((p.name for p in folder.iterdir() if p.is_dir()), reverse=True) if folder.is_dir() else []
+    jobs = []
+    for name in names:
+        try:
+            jobs.append(status(name))
+        except SampleInfoError:
+            continue
+    return jobs
+
+
+def cancel(job_id: str) -> None:
+    """Ask a job to stop; finished blocks are kept."""
+    (_folder(job_id) / CANCEL).touch()
+
+
+def dismiss(job_id: str) -> None:
+    """Forget a job that has ended.
+
+    Raises:
+        InvalidSetting: it is still active.
+    """
+    if status(job_id).active:
+        raise InvalidSetting("a job that is still at work cannot be dismissed; cancel it first.")
+    shutil.rmtree(_folder(job_id))
+
+
+def preview(job_id: str) -> pd.DataFrame | None:
+    """The first results of a job: sample_id, label, class_name, source, split, pca_x, pca_y; None before that."""
+    path = _folder(job_id) / PREVIEW
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def work(folder: Path) -> int:
+    """The job's own process: compute the run, keep the status up to date; the exit code.
+
+    Raises:
+        StorageError: the folder is not a job.
+    """
+    request = _read(folder / REQUEST)
+    if not request:
+        raise StorageError(f"{folder} is not the folder of a job.")
+    config = RunConfig.from_dict(request)
+    signal.signal(signal.SIGTERM, _on_terminate)
+    reporter = _JobReporter(folder, planning.estimate(config))
+    try:
+        from sampleinfo import pipeline
+
+        reporter.write()
+        run = pipeline.score(config, report=reporter, preview=folder / PREVIEW)
+    except Cancelled:
+        _write_status(folder, state="cancelled", stage="Cancelled", fraction=reporter.tracker.fraction,
+                      seconds=reporter.tracker.seconds, message="Finished blocks are kept; start it again to go on.")  # fmt: skip
+        return 130
+    except Exception as error:
+        words = str(error) if isinstance(error, SampleInfoError) else f"Unexpected {type(error).__name__}: {error}"
+        _write_status(folder, state="failed", stage="Failed", fraction=reporter.tracker.fraction,
+                      seconds=reporter.tracker.seconds, message=words)  # fmt: skip
+        if isinstance(error, SampleInfoError):
+            return 1
+        raise
+    _write_status(folder, state="done", stage="Done", fraction=1.0, seconds=reporter.tracker.seconds, run_id=run.id)
+    return 0
+
+
+class _JobReporter:
+    """Writes the status a few times a second and notices the wish to stop."""
+
+    def __init__(self, folder: Path, plan: planning.Estimate) -> None:
+        self.folder, self.tracker, self.written = folder, Tracker(plan), 0.0
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        self.tracker(stage, done, total)
+        if (self.folder / CANCEL).exists():
+            raise Cancelled("cancelled")
+        if time.monotonic() - self.written > PERIOD:
+            self.write()
+
+    def write(self) -> None:
+        self.written = time.monotonic()
+        track = self.tracker
+        _write_status(self.folder, state="running", stage=track.words, fraction=track.fraction, seconds=track.seconds,
+                      seconds_left=track.seconds_left)  # fmt: skip
+
+
+def _on_terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise Cancelled("terminated")
+
+
+def _write_status(folder: Path, **values: Any) -> None:
+    empty = {"stage": "", "fraction": 0.0, "seconds_left": None, "seconds": 0.0, "message": "", "run_id": None}
+    store.write_json(folder / STATUS, {**empty, **values})
+
+
+def _folder(job_id: str) -> Path:
+    if not re.fullmatch(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", job_id):
+        raise InvalidSetting(f"no job called {job_id!r}.")
+    return home() / "jobs" / job_id
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _created(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def _alive(folder: Path) -> bool:
+    """Whether the job's process runs; a zombie counts as gone, a process not yet noted as alive for a while."""
+    noted = _read(folder / PROCESS)
+    if not noted:
+        return time.time() - (folder / REQUEST).stat().st_mtime < GRACE
+    try:
+        process = psutil.Process(int(noted["pid"]))
+        return process.create_time() == noted["created"] and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+    finally:
+        _reap(int(noted["pid"]))
+
+
+def _reap(pid: int) -> None:
+    """Collect an ended child of this process, if it is one."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass

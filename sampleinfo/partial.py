@@ -1,0 +1,96 @@
+"""The folder of a run that is being made: finished blocks are kept, and a run appears whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sampleinfo import store
+from sampleinfo.errors import StorageError
+from sampleinfo.store import Run
+from sampleinfo.types import FloatArray
+
+STATE, LOCK = "state.json", ".lock"
+WORKING_FILES = ("umap.npy", STATE)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """``<run>.partial``: belongs to one fingerprint; implements ``kernels.Checkpoint``."""
+
+    path: Path
+    identity: str
+
+    @staticmethod
+    def folder(target: Path) -> Path:
+        """Where the unfinished run of ``target`` is kept."""
+        return target.with_name(target.name + ".partial")
+
+    @classmethod
+    @contextmanager
+    def open(cls, target: Path, identity: str) -> Iterator[Partial]:
+        """The kept folder of the same run, or a new one; only one process at a time.
+
+        Raises:
+            StorageError: another process is computing this run.
+        """
+        path = cls.folder(target)
+        path.mkdir(parents=True, exist_ok=True)
+        with (path.parent / f".{path.name}{LOCK}").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StorageError(f"another process is computing {target.name} at this moment.") from error
+            partial = cls(path, identity)
+            if partial._state().get("fingerprint") != identity:
+                shutil.rmtree(path)
+                path.mkdir()
+                store.write_json(path / STATE, {"fingerprint": identity, "groups": 0})
+            yield partial
+
+    def load(self) -> tuple[int, FloatArray, FloatArray] | None:
+        """Number of finished parameter groups and the kernels over them."""
+        groups = int(self._state().get("groups", 0))
+        if groups == 0:
+            return None
+        try:
+            gram, cross = (np.load(self.path / f"{name}-{groups}.npy", allow_pickle=False) for name in ("gram", "cross"))
+        except (OSError, ValueError):
+            return None
+        return groups, gram, cross
+
+    def save(self, groups: int, gram: FloatArray, cross: FloatArray) -> None:
+        """Keep the kernels over the first ``groups`` groups; the state names them only once they are whole."""
+        before = int(self._state().get("groups", 0))
+        for name, values in (("gram", gram), ("cross", cross)):
+            np.save(self.path / f"{name}-{groups}.npy", values)
+        store.write_json(self.path / STATE, {"fingerprint": self.identity, "groups": groups})
+        self._remove_kernels(before)
+
+    def finish(self, target: Path) -> Run:
+        """Drop the working files and give the folder its final name."""
+        self._remove_kernels(int(self._state().get("groups", 0)))
+        for name in WORKING_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        os.rename(self.path, target)
+        (self.path.parent / f".{self.path.name}{LOCK}").unlink(missing_ok=True)
+        return store.open_run(target)
+
+    def _remove_kernels(self, groups: int) -> None:
+        for name in ("gram", "cross"):
+            (self.path / f"{name}-{groups}.npy").unlink(missing_ok=True)
+
+    def _state(self) -> dict[str, object]:
+        try:
+            state = json.loads((self.path / STATE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return state if isinstance(state, dict) else {}

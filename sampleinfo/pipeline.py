@@ -1,0 +1,302 @@
+"""The one place where the stages are chained: Dataset -> features -> kernel -> Problem -> scores -> Run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from sampleinfo import datasets, embedding, kernels, linearized, models, pictures, planning, store, targets
+from sampleinfo.config import SUBSET_SIZE, RunConfig, fingerprint
+from sampleinfo.errors import InvalidRun, StorageError
+from sampleinfo.jacobians import all_coordinates, random_coordinates
+from sampleinfo.linearized import Fit, Problem, Training
+from sampleinfo.models.pretrained import Network
+from sampleinfo.partial import Partial
+from sampleinfo.planning import Estimate
+from sampleinfo.ridge import RidgeChoice, choose_ridge
+from sampleinfo.scores import SCORES
+from sampleinfo.store import Run
+from sampleinfo.types import TRAIN, Dataset, FloatArray, Reporter, silent
+
+#: Raised when a change makes old results incomparable.
+METHOD = 1
+NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
+PACKAGES = ("sampleinfo", "torch", "numpy", "scipy", "umap-learn", "scikit-learn", "pandas")
+
+
+@dataclass
+class Timings:
+    """Seconds per stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+
+
+def score(
+    config: RunConfig, out: Path | None = None, report: Reporter = silent, preview: Path | None = None
+) -> Run:
+    """Compute every score of every training image and write the run.
+
+    The same settings on the same data give the same run: when it exists it is returned. Interrupted work is kept in
+    ``<out>.partial`` and gone on with by the next call. ``preview`` names a Parquet file for the first results (the
+    images' places by PCA), written as soon as they are known.
+
+    Raises:
+        SampleInfoError: unknown names, impossible sizes, an unwritable or foreign folder.
+    """
+    plan = planning.estimate(config)
+    if out is not None and not out.exists():
+        store.check_target(out)
+    timings = Timings()
+    with timings.stage("images"):
+        report("images", 0, 1)
+        dataset = _dataset(config, plan)
+        identity = fingerprint(METHOD, config.as_dict(), dataset.fingerprint(), models.find(config.model).sha256)
+        report("images", 1, 1)
+    target = out or store.runs_folder() / f"{config.dataset}-{config.model}-{identity[:10]}"
+    if (finished := _finished(target, identity)) is not None:
+        return finished
+    store.check_target(target)
+    with Partial.open(target, identity) as partial:
+        stages = Stages(config, plan, dataset, identity, partial, report, timings, preview)
+        return stages.run(target)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one run; each reads what stands before it and nothing else."""
+
+    config: RunConfig
+    plan: Estimate
+    dataset: Dataset
+    identity: str
+    partial: Partial
+    report: Reporter
+    timings: Timings
+    preview: Path | None
+
+    def run(self, target: Path) -> Run:
+        """All stages in order; UMAP runs beside the kernel."""
+        network = models.load(self.config.model, self.plan.outputs, self.config.seed)
+        with self.timings.stage("features"):
+            features, outputs = self._features(network)
+            flat = embedding.pca(features)
+            self._write_preview(flat)
+        umap = self._start_umap(features)
+        try:
+            with self.timings.stage("kernel"):
+                gram, cross, facts = self._kernel(network)
+            problem = self._problem(gram, cross, outputs)
+            with self.timings.stage("ridge"):
+                self.report("ridge", 0, 1)
+                choice = self._ridge(problem)
+                self.report("ridge", 1, 1)
+            fit = linearized.fit(problem, Training(ridge=choice.ridge))
+            with self.timings.stage("scores"):
+                self.report("scores", 0, 1)
+                table = self._table(fit)
+                self.report("scores", 1, 1)
+            with self.timings.stage("map"):
+                self.report("map", 0, 1)
+                coordinates = self._finish_umap(umap)
+                self.report("map", 1, 1)
+        finally:
+            _stop(umap)
+        for name, values in (("umap", coordinates), ("pca", flat)):
+            table[f"{name}_x"], table[f"{name}_y"] = values.T
+        with self.timings.stage("writing"):
+            self._write_arrays(fit, features)
+            table.to_parquet(self.partial.path / store.SAMPLES, index=False)
+            pictures.write(self.dataset.images, self.partial.path)
+        store.write_json(self.partial.path / store.SUMMARY, self._summary(fit, choice, facts, table))
+        return self.partial.finish(target)
+
+    def _features(self, network: Network) -> tuple[np.ndarray, FloatArray]:
+        """(N, features) float32 penultimate features and (N, k) initial outputs."""
+        features, outputs = [], []
+        for start in range(0, len(self.dataset), 64):
+            rows = range(start, min(start + 64, len(self.dataset)))
+            with torch.no_grad():
+                part = network.module.embed(network.prepare(self.dataset.images, rows))
+                outputs.append(network.module.linear(part).double().numpy())
+            features.append(part.numpy())
+            self.report("features", rows.stop, len(self.dataset))
+        return np.concatenate(features), np.concatenate(outputs)
+
+    def _write_preview(self, flat: FloatArray) -> None:
+        """The first results: where the images lie, before any score exists."""
+        if self.preview is None:
+            return
+        table = self._identity_columns()
+        table["pca_x"], table["pca_y"] = flat.T
+        temporary = self.preview.with_suffix(".tmp")
+        table.to_parquet(temporary, index=False)
+        os.replace(temporary, self.preview)
+
+    def _identity_columns(self) -> pd.DataFrame:
+        data = self.dataset
+        names = np.asarray(data.class_names, dtype=object)
+        return pd.DataFrame(
+            {"sample_id": data.sample_ids, "label": data.labels, "class_name": names[data.labels],
+             "source": data.sources, "split": data.split}
+        )  # fmt: skip
+
+    def _start_umap(self, features: np.ndarray) -> subprocess.Popen[bytes] | None:
+        if (self.partial.path / "umap.npy").is_file():
+            return None
+        np.save(self.partial.path / "embedding.npy", features)
+        return embedding.start_umap(
+            self.partial.path / "embedding.npy", self.partial.path / "umap.npy", self.config.seed
+        )
+
+    def _finish_umap(self, process: subprocess.Popen[bytes] | None) -> FloatArray:
+        path = self.partial.path / "umap.npy"
+        if process is None:
+            return np.asarray(np.load(path), dtype=np.float64)
+        return embedding.finish_umap(process, path)
+
+    def _kernel(self, network: Network) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+        """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
+        kind, seed = self.plan.kernel, self.config.seed
+        chosen = (
+            all_coordinates(network.module) if kind == "exact" else random_coordinates(network.module, SUBSET_SIZE, seed)
+        )
+        identity = fingerprint(METHOD, self.dataset.fingerprint(), network.spec.sha256, seed, kind, self.plan.outputs)
+        facts = {"kind": kind, "reason": self.plan.reason, "coordinates": sum(map(len, chosen)), "fingerprint": identity}
+        for run in store.list_runs():
+            if run.meta["kernel"].get("fingerprint") == identity:
+                self.report("kernel", 1, 1)
+                gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
+                return gram, cross, {**facts, "fidelity": run.meta["kernel"]["fidelity"], "from_run": run.id}
+        inputs = kernels.Inputs(
+            lambda start, stop: network.prepare(self.dataset.images, range(start, stop)),
+            self.plan.train, len(self.dataset), self.plan.outputs,
+        )  # fmt: skip
+        gram, cross = kernels.kernel(network.module, inputs, chosen, self.report, self.partial)
+        error = None
+        if kind != "exact":
+            rows = np.random.default_rng(seed).permutation(self.plan.train)[:FIDELITY_SAMPLES]
+            error = kernels.fidelity(network.module, inputs, gram, np.sort(rows))
+        return gram, cross, {**facts, "fidelity": error}
+
+    def _problem(self, gram: FloatArray, cross: FloatArray, outputs: FloatArray) -> Problem:
+        """Residuals of centred outputs (f_w - f_w0 + 1/classes) or of the initial ones."""
+        n, classes = self.plan.train, len(self.dataset.class_names)
+        encoded = targets.encode(self.dataset.labels, classes)
+        if self.config.outputs == "centred":
+            outputs = np.full_like(outputs, targets.centre(classes))
+        return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:])
+
+    def _ridge(self, problem: Problem) -> RidgeChoice:
+        if self.config.ridge is not None:
+            return RidgeChoice(self.config.ridge, (), ())
+        return choose_ridge(problem.gram, problem.residual)
+
+    def _table(self, fit: Fit) -> pd.DataFrame:
+        """One row per image: names, predictions (leave-one-out for training images), errors and scores."""
+        n, classes = self.plan.train, len(self.dataset.class_names)
+        encoded = targets.encode(self.dataset.labels, classes)
+        outputs = np.concatenate([encoded[:n] - fit.leave_each_out().errors, fit.val_outputs])
+        table = self._identity_columns()
+        table["predicted"] = np.asarray(self.dataset.class_names, dtype=object)[targets.decode(outputs)]
+        table["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
+        for name, each in SCORES.items():
+            column = np.full(len(table), np.nan)
+            column[:n] = each.compute(fit)
+            table[name] = column
+        return table
+
+    def _write_arrays(self, fit: Fit, features: np.ndarray) -> None:
+        change = fit.leave_each_out().val_change
+        wanted = fit.problem.val_targets
+        assert wanted is not None
+        error = (wanted - fit.val_outputs)[:, :, None]
+        arrays = {
+            "embedding": features,
+            "neighbours": embedding.nearest(features, NEIGHBOURS),
+            "val_change": np.linalg.norm(change, axis=1).astype(np.float32),
+            "val_loss_change": (np.sum((error + change) ** 2 - error**2, axis=1) / 2).astype(np.float32),
+            "gram": fit.problem.gram,
+            "cross": fit.problem.cross,
+            "residual": fit.problem.residual,
+            "val_outputs": fit.val_outputs,
+            "coefficients": fit.coefficients,
+        }
+        for name, values in arrays.items():
+            np.save(self.partial.path / f"{name}.npy", values)
+
+    def _summary(self, fit: Fit, choice: RidgeChoice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+        right = (table["predicted"] == table["class_name"]).groupby(table["split"]).mean()
+        preset, spec, data = datasets.find(self.config.dataset), models.find(self.config.model), self.dataset
+        return {
+            "format": store.FORMAT,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "title": f"{preset.name} · {spec.name}",
+            "fingerprint": self.identity,
+            "config": self.config.as_dict(),
+            "dataset": {"name": preset.name, "title": preset.title, "fingerprint": data.fingerprint(),
+                        "class_names": list(data.class_names), "sources": sorted(set(data.sources))},
+            "model": {"name": spec.name, "title": spec.title, "parameters": spec.parameters(self.plan.outputs),
+                      "weights_sha256": spec.sha256, "head": {"initialisation": "normal, 1/features", "seed": self.config.seed},
+                      "outputs": self.config.outputs},
+            "sizes": {"train": self.plan.train, "validation": self.plan.validation, "outputs": self.plan.outputs},
+            "kernel": facts,
+            "ridge": {"value": choice.ridge, "how": "leave-one-out error" if choice.grid else "given",
+                      "grid": list(choice.grid), "errors": list(choice.errors)},
+            "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
+            "noise_variance": 1.0,
+            "timings": self.timings.seconds,
+            "planned_seconds": round(self.plan.seconds, 1),
+            "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            "machine": {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()},
+        }  # fmt: skip
+
+
+def _dataset(config: RunConfig, plan: Estimate) -> Dataset:
+    whole = datasets.load(config.dataset, config.classes)
+    return replace(datasets.split(whole, plan.train, plan.validation, config.seed), name=config.dataset)
+
+
+def _finished(target: Path, identity: str) -> Run | None:
+    """The run at ``target`` when it is the one asked for; anything else there is an error, never overwritten."""
+    if not target.exists():
+        return None
+    try:
+        run = store.open_run(target)
+    except InvalidRun as error:
+        raise StorageError(f"{target} exists already and is not a run; choose another folder. ({error})") from error
+    if run.meta["fingerprint"] != identity:
+        raise StorageError(f"{target} holds another run ({run.title}, other settings or data); choose another folder.")
+    return run
+
+
+def _stop(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
+        process.terminate()
+        process.wait()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,193 @@
+"""Runs on disk: a folder that exists whole or not at all.
+
+``run.json`` (settings, versions, fingerprints, timings, figures), ``samples.parquet`` (one row per image),
+arrays as ``.npy`` (memory-mapped when read), ``thumbnails/`` and ``pictures.parquet``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sampleinfo import pictures
+from sampleinfo.config import home
+from sampleinfo.errors import InvalidRun, StorageError
+
+FORMAT = 1
+SUMMARY, SAMPLES = "run.json", "samples.parquet"
+REQUIRED = {"format", "created", "title", "fingerprint", "config", "dataset", "model", "sizes", "kernel", "ridge",
+            "accuracy", "timings", "versions", "machine"}  # fmt: skip
+COLUMNS = {"sample_id", "label", "class_name", "source", "split", "umap_x", "umap_y", "pca_x", "pca_y", "predicted",
+           "prediction_error"}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run. ``meta`` is run.json."""
+
+    path: Path
+    meta: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def title(self) -> str:
+        """A name for people."""
+        return str(self.meta["title"])
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per image, training images first.
+
+        Raises:
+            InvalidRun: the table is missing, damaged or lacks columns.
+        """
+        try:
+            table = pd.read_parquet(self.path / SAMPLES)
+        except (OSError, ValueError) as error:
+            raise InvalidRun(f"the run {self.path} has no readable {SAMPLES}: {_one_line(error)}") from error
+        missing = sorted(COLUMNS - set(table.columns))
+        if missing:
+            raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
+        return table
+
+    def array(self, name: str) -> np.ndarray:
+        """A memory-mapped array of the run.
+
+        Raises:
+            InvalidRun: the file is missing or damaged.
+        """
+        try:
+            return np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise InvalidRun(f"the run {self.path} has no readable {name}.npy: {_one_line(error)}") from error
+
+    def picture(self, row: int) -> bytes:
+        """The PNG of the image in ``row`` of ``samples``.
+
+        Raises:
+            InvalidRun: the pictures are missing or damaged.
+        """
+        try:
+            return pictures.read(self.path, row)
+        except (OSError, ValueError, KeyError, IndexError) as error:
+            raise InvalidRun(f"the run {self.path} has no readable picture {row}: {_one_line(error)}") from error
+
+
+def runs_folder() -> Path:
+    """Where runs are kept by default."""
+    return home() / "runs"
+
+
+def list_runs(folder: Path | None = None) -> list[Run]:
+    """The readable runs of a folder, newest first."""
+    found = []
+    for path in _folders(folder or runs_folder()):
+        try:
+            found.append(_open(path))
+        except InvalidRun:
+            continue
+    return sorted(found, key=lambda run: str(run.meta["created"]), reverse=True)
+
+
+def broken_runs(folder: Path | None = None) -> dict[str, str]:
+    """Folders that are not readable runs, and why."""
+    reasons = {}
+    for path in _folders(folder or runs_folder()):
+        try:
+            _open(path)
+        except InvalidRun as error:
+            reasons[path.name] = str(error)
+    return reasons
+
+
+def open_run(reference: str | Path) -> Run:
+    """The run with this id in the store, or in this folder.
+
+    Raises:
+        InvalidRun: there is none, or the folder is not a readable run.
+    """
+    text = str(reference)
+    in_store = runs_folder() / text
+    plain = bool(text) and Path(text).name == text and text not in (".", "..")
+    path = in_store if plain and in_store.is_dir() else Path(reference)
+    if not text or not path.exists():
+        known = [run.id for run in list_runs()]
+        hint = f"Known runs: {', '.join(known[:8])}." if known else "There are no runs yet; 'sampleinfo score' makes one."
+        raise InvalidRun(f"no run called {text!r}, and no such folder. {hint}")
+    return _open(path)
+
+
+def delete_run(run: Run) -> None:
+    """Remove a run's folder: out of sight first, so that it is never half there."""
+    doomed = run.path.with_name(f".{run.path.name}.deleted")
+    os.rename(run.path, doomed)
+    shutil.rmtree(doomed)
+
+
+def check_target(out: Path) -> None:
+    """Whether a run may be written to ``out``: nothing may be there, and its parent must be writable.
+
+    Raises:
+        StorageError: with the reason.
+    """
+    if out.exists():
+        raise StorageError(f"{out} exists already and is not this run; choose another folder or remove it.")
+    parent = out.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        probe = parent / f".{out.name}.probe"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise StorageError(f"cannot write to {parent}: {error.strerror or error}.") from error
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a JSON file at once: to a temporary file, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    hidden = (".partial",)
+    return sorted(p for p in folder.iterdir() if p.is_dir() and p.suffix not in hidden and p.name[0] != ".")
+
+
+def _open(path: Path) -> Run:
+    if not path.is_dir():
+        raise InvalidRun(f"{path} is a file, not the folder of a run.")
+    summary = path / SUMMARY
+    if not summary.is_file():
+        raise InvalidRun(f"{path} is not a run: it has no {SUMMARY}.")
+    try:
+        meta = json.loads(summary.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidRun(f"{summary} cannot be read: {_one_line(error)}") from error
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        got = meta.get("format") if isinstance(meta, dict) else None
+        raise InvalidRun(f"{path} is not a run of this version: format {got!r} in {SUMMARY}, expected {FORMAT}.")
+    missing = sorted(REQUIRED - set(meta))
+    if missing:
+        raise InvalidRun(f"{summary} lacks {', '.join(missing)}.")
+    if not (path / SAMPLES).is_file():
+        raise InvalidRun(f"the run {path} is incomplete: it has no {SAMPLES}.")
+    return Run(path, meta)
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
