@@ -60,7 +60,7 @@ def umap(features: Features, seed: int) -> FloatArray:
 
 def start_umap(features: Path, coordinates: Path, seed: int) -> subprocess.Popen[bytes]:
     """Start UMAP in a process of its own with one thread; it writes ``coordinates`` when done."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     command = [sys.executable, "-m", "sampleinfo.embedding", str(features), str(coordinates), str(seed)]
     return subprocess.Popen(
         command, env={**os.environ, **threads}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

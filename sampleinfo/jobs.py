@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,10 @@ PERIOD, GRACE = 0.3, 60.0
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Where a job stands. ``state``: queued, running, done, failed, cancelled or lost; ``fraction`` of the whole run."""
+    """Where a job stands.
+
+    ``state``: queued, running, done, failed, cancelled or lost; ``fraction`` is of the whole run.
+    """
 
     id: str
     state: str
@@ -234,7 +238,5 @@ def _alive(folder: Path) -> bool:
 
 def _reap(pid: int) -> None:
     """Collect an ended child of this process, if it is one."""
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass

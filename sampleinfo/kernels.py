@@ -36,7 +36,7 @@ class Checkpoint(Protocol):
 
 @dataclass(frozen=True)
 class Inputs:
-    """``batch(start, stop)`` gives the prepared images of rows start..stop-1; the first ``train`` rows are trained on."""
+    """``batch(start, stop)`` gives the prepared images of rows start..stop-1; the first ``train`` are trained on."""
 
     batch: Batches
     train: int
@@ -63,15 +63,19 @@ def kernel(
         first, gram, cross = kept
     weights = np.cumsum([0, *(sum(map(len, items)) for items in groups)]) / sum(map(len, coordinates))
     for number, items in enumerate(groups[first:], start=first):
-        low, span = weights[number], weights[number + 1] - weights[number]
-        rows = _block(module, inputs, items, lambda x, low=low, span=span: report("kernel", low + 0.4 * span * x, 1.0))
-        report("kernel", low + 0.4 * span, 1.0)
-        _accumulate(gram, cross, rows, nk, lambda x, low=low, span=span: report("kernel", low + span * x, 1.0))
+        low, high = weights[number], weights[number + 1]
+        middle = low + 0.4 * (high - low)
+        rows = _block(module, inputs, items, _between(report, low, middle))
+        _accumulate(gram, cross, rows, nk, _between(report, middle, high))
         del rows
         if checkpoint is not None and number + 1 < len(groups):
             checkpoint.save(number + 1, gram, cross)
-        report("kernel", weights[number + 1], 1.0)
     return gram, cross
+
+
+def _between(report: Reporter, low: float, high: float) -> Callable[[float], None]:
+    """Report a share 0..1 of a part of the work as a share of the whole."""
+    return lambda share: report("kernel", low + (high - low) * share, 1.0)
 
 
 def _block(
@@ -89,9 +93,7 @@ def _block(
     return rows
 
 
-def _accumulate(
-    gram: FloatArray, cross: FloatArray, rows: Tensor, nk: int, progress: Callable[[float], None]
-) -> None:
+def _accumulate(gram: FloatArray, cross: FloatArray, rows: Tensor, nk: int, progress: Callable[[float], None]) -> None:
     """Add rows rows^T to gram (lower half computed, mirrored) and cross, a strip at a time."""
     step = max(256, -(-nk // 16))
     train = rows[:nk]
@@ -105,11 +107,11 @@ def _accumulate(
             stop = min(start + step, len(rows))
         if stop == nk or start >= nk:
             break
-        progress(0.4 + 0.6 * stop / len(rows))
+        progress(stop / len(rows))
     for start in range(nk, len(rows), step):
         stop = min(start + step, len(rows))
         cross[start - nk : stop - nk] += (rows[start:stop] @ train.T).numpy()
-        progress(0.4 + 0.6 * stop / len(rows))
+        progress(stop / len(rows))
 
 
 def fidelity(module: nn.Module, inputs: Inputs, gram: FloatArray, rows: np.ndarray) -> float:

@@ -73,7 +73,7 @@ class Problem:
     @property
     def k(self) -> int:
         """Outputs per image."""
-        return self.residual.shape[1]
+        return int(self.residual.shape[1])
 
     @property
     def m(self) -> int:
@@ -183,7 +183,7 @@ def diagonal_blocks(matrix: FloatArray, k: int) -> FloatArray:
 
 def leave_one_out_errors(blocks: FloatArray, coefficients: FloatArray) -> FloatArray:
     """(n, k) y_i - f_-i(x_i) = (E_i^T G E_i)^-1 a_i from G's diagonal blocks (n, k, k) and a (n, k)."""
-    solved: FloatArray = np.linalg.solve(blocks, coefficients[:, :, None])[:, :, 0]
+    solved = np.asarray(np.linalg.solve(blocks, coefficients[:, :, None])[:, :, 0], dtype=np.float64)
     return _finite(solved, "leave-one-out errors")
 
 

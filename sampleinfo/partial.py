@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,9 @@ class Partial:
         if groups == 0:
             return None
         try:
-            gram, cross = (np.load(self.path / f"{name}-{groups}.npy", allow_pickle=False) for name in ("gram", "cross"))
+            gram, cross = (
+                np.load(self.path / f"{name}-{groups}.npy", allow_pickle=False) for name in ("gram", "cross")
+            )
         except (OSError, ValueError):
             return None
         return groups, gram, cross
@@ -88,7 +91,7 @@ class Partial:
         for name in ("gram", "cross"):
             (self.path / f"{name}-{groups}.npy").unlink(missing_ok=True)
 
-    def _state(self) -> dict[str, object]:
+    def _state(self) -> dict[str, Any]:
         try:
             state = json.loads((self.path / STATE).read_text())
         except (OSError, ValueError):

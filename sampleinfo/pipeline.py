@@ -51,9 +51,7 @@ class Timings:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
-def score(
-    config: RunConfig, out: Path | None = None, report: Reporter = silent, preview: Path | None = None
-) -> Run:
+def score(config: RunConfig, out: Path | None = None, report: Reporter = silent, preview: Path | None = None) -> Run:
     """Compute every score of every training image and write the run.
 
     The same settings on the same data give the same run: when it exists it is returned. Interrupted work is kept in
@@ -127,7 +125,7 @@ class Stages:
             self._write_arrays(fit, features)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             pictures.write(self.dataset.images, self.partial.path)
-        store.write_json(self.partial.path / store.SUMMARY, self._summary(fit, choice, facts, table))
+        store.write_json(self.partial.path / store.SUMMARY, self._summary(choice, facts, table))
         return self.partial.finish(target)
 
     def _features(self, network: Network) -> tuple[np.ndarray, FloatArray]:
@@ -178,10 +176,17 @@ class Stages:
         """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
         kind, seed = self.plan.kernel, self.config.seed
         chosen = (
-            all_coordinates(network.module) if kind == "exact" else random_coordinates(network.module, SUBSET_SIZE, seed)
+            all_coordinates(network.module)
+            if kind == "exact"
+            else random_coordinates(network.module, SUBSET_SIZE, seed)
         )
         identity = fingerprint(METHOD, self.dataset.fingerprint(), network.spec.sha256, seed, kind, self.plan.outputs)
-        facts = {"kind": kind, "reason": self.plan.reason, "coordinates": sum(map(len, chosen)), "fingerprint": identity}
+        facts = {
+            "kind": kind,
+            "reason": self.plan.reason,
+            "coordinates": sum(map(len, chosen)),
+            "fingerprint": identity,
+        }
         for run in store.list_runs():
             if run.meta["kernel"].get("fingerprint") == identity:
                 self.report("kernel", 1, 1)
@@ -244,7 +249,7 @@ class Stages:
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
 
-    def _summary(self, fit: Fit, choice: RidgeChoice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    def _summary(self, choice: RidgeChoice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
         right = (table["predicted"] == table["class_name"]).groupby(table["split"]).mean()
         preset, spec, data = datasets.find(self.config.dataset), models.find(self.config.model), self.dataset
         return {

@@ -112,7 +112,9 @@ def _products(nk: int, mk: int, coordinates: int) -> float:
     return (1.07 * nk**2 + 2.0 * mk * nk) * coordinates / gemm_rate()
 
 
-def _stages(config: RunConfig, kernel: str, sizes: tuple[int, int, int], coordinates: tuple[int, int]) -> dict[str, float]:
+def _stages(
+    config: RunConfig, kernel: str, sizes: tuple[int, int, int], coordinates: tuple[int, int]
+) -> dict[str, float]:
     train, validation, k = sizes
     n, nk = train + validation, train * k
     d = coordinates[0] if kernel == "exact" else coordinates[1]

@@ -124,7 +124,9 @@ def open_run(reference: str | Path) -> Run:
     path = in_store if plain and in_store.is_dir() else Path(reference)
     if not text or not path.exists():
         known = [run.id for run in list_runs()]
-        hint = f"Known runs: {', '.join(known[:8])}." if known else "There are no runs yet; 'sampleinfo score' makes one."
+        hint = (
+            f"Known runs: {', '.join(known[:8])}." if known else "There are no runs yet; 'sampleinfo score' makes one."
+        )
         raise InvalidRun(f"no run called {text!r}, and no such folder. {hint}")
     return _open(path)
 

@@ -16,14 +16,14 @@ def encode(labels: IntArray, num_classes: int) -> FloatArray:
     """(n, k) targets: 0/1 for two classes, one-hot for more."""
     if num_classes == 2:
         return labels.astype(np.float64)[:, None]
-    return np.eye(num_classes)[labels]
+    return np.asarray(np.eye(num_classes)[labels])
 
 
 def decode(outputs: FloatArray) -> IntArray:
     """(n,) predicted labels of (n, k) outputs."""
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0.5).astype(np.int64)
-    return outputs.argmax(axis=1)
+        return np.asarray(outputs[:, 0] > 0.5, dtype=np.int64)
+    return np.asarray(outputs.argmax(axis=1))
 
 
 def centre(num_classes: int) -> float:

@@ -1,6 +1,6 @@
 """Pre-train the bundled ResNet-20 on CIFAR-10 and write its weights with a model card.
 
-    python scripts/pretrain_resnet20.py --data FOLDER_OR_PARQUET [--epochs 50] [--out assets]
+    python scripts/pretrain_resnet20.py --data FOLDER_OR_PARQUET [--epochs 44] [--out assets]
 
 ``--data`` is either a folder with ``train.parquet`` and ``test.parquet`` (columns ``image: {bytes, path}``, ``label``)
 or ``torchvision``, which downloads CIFAR-10 through torchvision into ``--cache``.
@@ -107,7 +107,7 @@ def train(args: argparse.Namespace, data: tuple[Tensor, Tensor, Tensor, Tensor])
             loss.backward()
             optimizer.step()
             schedule.step()
-            total += float(loss)
+            total += float(loss.detach())
         print(f"epoch {epoch + 1}/{args.epochs}: loss {total / steps:.4f}, test accuracy "
               f"{accuracy(model, x_test, y_test):.4f}, {time.time() - start:.0f} s", flush=True)  # fmt: skip
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
@@ -144,7 +144,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sampleinfo")
     parser.add_argument("--out", type=Path, default=Path("assets"))
-    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=44)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)

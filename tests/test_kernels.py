@@ -163,8 +163,6 @@ def test_interrupted_work_goes_on_where_it_stopped() -> None:
         kernels.kernel(module, inputs, coordinates, stop, kept, block=500_000)
     assert kept.kept is not None and kept.kept[0] == 2
     calls: list[float] = []
-    resumed = kernels.kernel(
-        module, inputs, coordinates, lambda s, d, t: calls.append(d), kept, block=500_000
-    )
+    resumed = kernels.kernel(module, inputs, coordinates, lambda s, d, t: calls.append(d), kept, block=500_000)
     assert min(calls) > 0.2 and calls == sorted(calls) and calls[-1] == pytest.approx(1.0)
     assert np.array_equal(resumed[0], whole[0]) and np.array_equal(resumed[1], whole[1])

@@ -69,7 +69,7 @@ def _shares(sizes: IntArray, total: int, limits: IntArray) -> IntArray:
         order = np.argsort(shares - exact, kind="stable")
         order = order[shares[order] < limits[order]][:missing]
         shares[order] += 1
-    return shares
+    return np.asarray(shares, dtype=np.int64)
 
 
 def _assign(

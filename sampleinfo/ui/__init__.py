@@ -1,0 +1,1 @@
+"""What the pages share: frame, run picker, gallery, job progress."""

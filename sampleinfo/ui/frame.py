@@ -1,0 +1,74 @@
+"""The frame of every page: one call sets the page up, draws the menu and, where asked, the run picker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from sampleinfo import store
+from sampleinfo.errors import InvalidRun
+from sampleinfo.store import Run
+
+STYLE = """<style>
+.block-container {padding-top: 1.2rem; padding-bottom: 3rem; max-width: 1600px}
+header[data-testid="stHeader"] {height: 0; min-height: 0}
+@media (max-width: 1100px) {
+  .st-key-halves > div > [data-testid="stHorizontalBlock"], .st-key-halves > [data-testid="stHorizontalBlock"]
+    {flex-direction: column}
+  .st-key-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+  .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
+}
+</style>"""
+PAGES = (("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"))
+
+
+def begin_page(title: str) -> None:
+    """Page settings, style and menu; the first call of every page."""
+    st.set_page_config(page_title=f"{title} · sampleinfo", page_icon="🔎", layout="wide")
+    st.html(STYLE)
+    with st.container(horizontal=True, vertical_alignment="center", key="menu"):
+        st.markdown("**sampleinfo**", width="content")
+        for path, label, icon in PAGES:
+            st.page_link(path, label=label, icon=icon, width="content")
+
+
+def pick_run() -> Run | None:
+    """The run named in the address, or chosen here; None with a word of what to do when there is none."""
+    runs = store.list_runs()
+    wanted = st.query_params.get("run")
+    if wanted and wanted not in {run.id for run in runs}:
+        st.error(f"There is no run called {wanted!r} here. " + ("Choose one below." if runs else ""))
+    if not runs:
+        st.info("There are no runs yet. Start one on Home: the built-in digits take about two minutes.")
+        st.page_link("app.py", label="Go to Home", icon=":material/home:")
+        return None
+    by_id = {run.id: run for run in runs}
+    ids = list(by_id)
+    chosen = st.selectbox(
+        "Run", ids, index=ids.index(wanted) if wanted in by_id else 0, format_func=lambda i: run_label(by_id[i]),
+        key=f"run-{wanted if wanted in by_id else ''}", label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen != wanted:
+        st.query_params["run"] = chosen
+        if wanted:
+            st.query_params.pop("sample", None)
+        st.rerun()
+    try:
+        run = by_id[chosen]
+        _ = run.samples
+    except InvalidRun as error:
+        st.error(str(error))
+        return None
+    return run
+
+
+def run_label(run: Run) -> str:
+    """A run in one line."""
+    sizes, created = run.meta["sizes"], str(run.meta["created"])[:16].replace("T", " ")
+    return f"{run.title} · {sizes['train']} + {sizes['validation']} images · {created} · {run.id[-10:]}"
+
+
+def app_folder() -> Path:
+    """The folder of app.py."""
+    return Path(__file__).resolve().parents[2]
