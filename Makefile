@@ -6,7 +6,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 ## The dashboard on http://localhost:$(PORT)
-app: .venv/app.stamp
+app: .venv/.app-installed
 	@.venv/bin/sampleinfo app --port $(PORT)
 
 ## Every test: style, types, layers, units, pages, a real browser
@@ -14,29 +14,31 @@ test: lint
 	@sh scripts/ensure_chromium.sh
 	.venv/bin/python -m pytest
 
-lint: .venv/dev.stamp
+lint: .venv/.dev-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
-bench: .venv/dev.stamp
-	.venv/bin/python benchmarks/run.py
+bench: .venv/.dev-installed
+	.venv/bin/python benchmarks/run.py --quick
 
 clean:
 	rm -rf .venv
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "sampleinfo needs Python 3.11 or newer; got $$($(PYTHON) --version). Use: make PYTHON=python3.11 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
+		{ echo "sampleinfo needs Python 3.11 or newer, got: $$($(PYTHON) --version 2>&1). Name one, for example: make app PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "Python cannot make an environment. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 
-.venv/app.stamp: requirements.txt pyproject.toml | .venv/bin/python
-	@echo "Installing into .venv: about 6 GB with PyTorch, one to several minutes, once."
-	$(PIP) -r requirements.txt
-	$(PIP) --no-deps --editable .
+.venv/.app-installed: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv, once: about 5.5 GB on disk with PyTorch, one to several minutes."
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt .venv/app.stamp
-	$(PIP) -r requirements-dev.txt
+.venv/.dev-installed: requirements-dev.txt .venv/.app-installed
+	@echo "Installing the tools for the tests, once: less than a minute."
+	@$(PIP) -r requirements-dev.txt
 	@touch $@

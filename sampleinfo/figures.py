@@ -126,6 +126,4 @@ def histogram(values: FloatArray, selected: FloatArray, title: str, scale: str) 
 
 def preview_map(table: pd.DataFrame) -> go.Figure:
     """The first results of a run: places by PCA, colours by class."""
-    return category_map(table, np.arange(len(table)), "pca", "class_name", ()).update_layout(
-        height=320, dragmode="pan"
-    )
+    return category_map(table, np.arange(len(table)), "pca", "class_name", ()).update_layout(height=320, dragmode="pan")

@@ -1,0 +1,105 @@
+"""The parts of the Explore page around the map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from sampleinfo import figures
+from sampleinfo.scores import SCORES
+from sampleinfo.store import Run
+from sampleinfo.types import TRAIN
+from sampleinfo.ui.gallery import gallery
+from sampleinfo.ui.map import View, clear_selection
+from sampleinfo.ui.state import open_by_id, opened_id
+
+PAGE, EXTREMES = 200, 10
+ORDERS = {"high": "Highest first", "low": "Lowest first", "error": "Largest error", "class": "Class", "id": "Name"}
+
+
+def run_facts(run: Run) -> None:
+    """What the scores rest on, in one line."""
+    meta = run.meta
+    sizes, kernel, ridge, accuracy = meta["sizes"], meta["kernel"], meta["ridge"], meta["accuracy"]
+    exact = "exact kernel" if kernel["fidelity"] is None else f"subset kernel, error {kernel['fidelity']:.1%}"
+    st.caption(
+        f"{meta['dataset']['title']} · {meta['model']['title']} · {sizes['train']} training and {sizes['validation']} "
+        f"validation images · {exact} · ridge {ridge['value']:.3g} ({ridge['how']}) · predicted accuracy "
+        f"{accuracy['validation']:.1%} on validation, {accuracy['leave_one_out']:.1%} leave-one-out · "
+        ":orange-badge[not validated against retraining]",
+        help="The scores are exact for the network linearized at its pre-trained weights; real training may differ.",
+    )
+
+
+def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
+    """Distribution of the score over the training images, the selection marked."""
+    values = run.samples[view.score].to_numpy(dtype=np.float64)
+    score = SCORES[view.score]
+    chosen = values[np.asarray(selection, dtype=int)] if selection else np.array([])
+    figure = figures.histogram(
+        values[np.isfinite(values)], chosen[np.isfinite(chosen)], f"{score.title}, {score.unit}", view.scale
+    )
+    st.plotly_chart(figure, key="histogram", config={"displayModeBar": False}, alt=f"Histogram of {score.title}")
+
+
+def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
+    """The selected images, or all training images where nothing is selected."""
+    samples = run.samples
+    train = np.flatnonzero(samples["split"] == TRAIN)
+    rows = np.asarray(selection, dtype=int) if selection else train
+    with st.container(horizontal=True, vertical_alignment="center", key="gallery-head"):
+        st.markdown(
+            f"**{len(rows)} selected** of {len(train)}" if selection else f"**All {len(train)} training images**",
+            width="content",
+        )
+        order = st.selectbox(
+            "Sort", list(ORDERS), format_func=ORDERS.__getitem__, key="order", label_visibility="collapsed", width=170
+        )
+        if selection:
+            st.button("Clear selection", key="clear", on_click=clear_selection, args=(run,), type="tertiary")
+        else:
+            st.caption("Drag a lasso on the map to choose.", width="content")
+    ordered = _ordered(run, rows, view.score, order)
+    pages = -(-len(ordered) // PAGE)
+    page = 1
+    if pages > 1:
+        page = st.number_input(f"Page of {pages} ({PAGE} images each)", 1, pages, 1, key=f"page-{len(ordered)}")
+    shown = ordered[(page - 1) * PAGE : page * PAGE]
+    opened = gallery(
+        run, shown.tolist(), _notes(run, shown, view.score), key="gallery", label="Images", height=300,
+        opened=opened_id(run),
+    )  # fmt: skip
+    open_by_id(run, opened)
+
+
+def extremes(run: Run, view: View) -> None:
+    """The ten images with the largest and the ten with the smallest score."""
+    train = np.flatnonzero(run.samples["split"] == TRAIN)
+    ranked = _ordered(run, train, view.score, "high")
+    score = SCORES[view.score]
+    st.subheader(f"{score.title}: the extremes", anchor=False, help=score.sentence)
+    for words, rows in (("most", ranked[:EXTREMES]), ("least", ranked[::-1][:EXTREMES])):
+        title = f"{len(rows)} {words} informative" if score.unit == "nats" else f"{len(rows)} {words}"
+        st.markdown(f"**{title}** ({score.unit})")
+        opened = gallery(
+            run, rows.tolist(), _notes(run, rows, view.score), key=f"extreme-{words}", label=title,
+            opened=opened_id(run),
+        )  # fmt: skip
+        open_by_id(run, opened)
+
+
+def _ordered(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
+    samples = run.samples.iloc[rows]
+    column, ascending = {
+        "high": (score, False), "low": (score, True), "error": ("prediction_error", False),
+        "class": ("class_name", True), "id": ("sample_id", True),
+    }[order]  # fmt: skip
+    places = samples[column].reset_index(drop=True).sort_values(ascending=ascending, kind="stable").index
+    return np.asarray(rows[places.to_numpy()])
+
+
+def _notes(run: Run, rows: np.ndarray, score: str) -> list[str]:
+    values = run.samples[score].to_numpy(dtype=np.float64)[rows]
+    return [f"{v:.2g}" if np.isfinite(v) else "validation" for v in values]

@@ -1,0 +1,118 @@
+"""The map: what it shows, and which images are selected on it.
+
+A change of the figure clears the browser's selection silently, so the page keeps its own copy: an empty selection
+that comes right after such a change is no news.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from sampleinfo import figures
+from sampleinfo.scores import SCORES
+from sampleinfo.store import Run
+from sampleinfo.types import TRAIN
+from sampleinfo.ui.state import open_sample
+
+CATEGORIES = {"class_name": "Class", "source": "Source", "outcome": "Right or wrong"}
+NUMBERS = {name: score.title for name, score in SCORES.items()} | {"prediction_error": "Prediction error"}
+UNITS = {name: score.unit for name, score in SCORES.items()} | {"prediction_error": "output units"}
+LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the map shows: colour column, layout, ``linear`` or ``log`` colours, and which splits."""
+
+    colour: str
+    layout: str
+    scale: str
+    splits: tuple[str, ...]
+
+    @property
+    def score(self) -> str:
+        """The score that the rest of the page ranks by."""
+        return self.colour if self.colour in SCORES else "functional_information"
+
+
+def map_controls() -> View:
+    """The row of controls above the map."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
+        titles = NUMBERS | CATEGORIES
+        colour = st.selectbox(
+            "Colour", list(titles), format_func=titles.__getitem__, key="colour", bind="query-params", width=260,
+            help="Scores exist for training images. Prediction error: distance of the output from the label, for "
+            "training images when left out of training.",
+        )  # fmt: skip
+        layout = st.segmented_control(
+            "Layout", list(LAYOUTS), default="umap", format_func=LAYOUTS.__getitem__, key="layout", required=True,
+            help="Both show the penultimate features of the network; near means alike to the network.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Colour scale", ["log", "linear"], default="log", key="scale", required=True,
+            disabled=colour in CATEGORIES, help="Information is heavy-tailed: most images give little, a few much.",
+        )  # fmt: skip
+        both = st.toggle("Validation images too", key="validation", disabled=colour in SCORES)
+    splits = (TRAIN, "validation") if both and colour not in SCORES else (TRAIN,)
+    return View(colour, layout or "umap", scale or "log", splits)
+
+
+def map_panel(run: Run, view: View) -> list[int]:
+    """Draw the map; the rows selected on it."""
+    samples = run.samples
+    rows = np.flatnonzero(samples["split"].isin(view.splits))
+    kept = st.session_state.setdefault(f"selection-{run.id}", [])
+    signature = (run.id, view)
+    changed = st.session_state.get("map-signature") != signature
+    if changed:
+        st.session_state["map-signature"] = signature
+        st.session_state["map-bright"] = list(kept)
+    figure = _figure(run, view, rows, st.session_state["map-bright"])
+    event = st.plotly_chart(
+        figure, key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),
+        config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage"]},
+        alt=f"Map of {len(rows)} images coloured by {(NUMBERS | CATEGORIES)[view.colour]}",
+    )  # fmt: skip
+    picked = _picked(event, len(samples))
+    news = picked != st.session_state.get("map-event", [])
+    st.session_state["map-event"] = picked
+    if news and (picked or not changed):
+        kept = st.session_state[f"selection-{run.id}"] = picked
+        if len(picked) == 1:
+            open_sample(run, picked[0])
+    return [row for row in kept if row < len(samples)]
+
+
+def clear_selection(run: Run) -> None:
+    """Forget the selection and draw the map anew."""
+    st.session_state[f"selection-{run.id}"] = []
+    st.session_state["map-event"] = []
+    st.session_state.pop("map-signature", None)
+    st.session_state.pop("map", None)
+
+
+def _picked(event: object, count: int) -> list[int]:
+    """Sorted row numbers of an event."""
+    points = event["selection"]["points"] if event else []  # type: ignore[index]
+    rows = set()
+    for point in points:
+        value = point["customdata"]
+        row = int(value[0] if isinstance(value, list) else value)
+        if 0 <= row < count:
+            rows.add(row)
+    return sorted(rows)
+
+
+def _figure(run: Run, view: View, rows: np.ndarray, bright: list[int]) -> go.Figure:
+    samples = run.samples
+    if view.colour in NUMBERS:
+        title = f"{NUMBERS[view.colour]}, {UNITS[view.colour]}"
+        return figures.score_map(samples, rows, view.layout, view.colour, title, view.scale, bright)
+    if view.colour == "outcome":
+        right = samples["predicted"] == samples["class_name"]
+        samples = samples.assign(outcome=np.where(right, "right", "wrong"))
+    return figures.category_map(samples, rows, view.layout, view.colour, bright)

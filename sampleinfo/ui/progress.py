@@ -1,0 +1,62 @@
+"""Live progress of background jobs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sampleinfo import figures, jobs
+from sampleinfo.jobs import JobStatus
+
+MARKS = {"done": "✅", "failed": "⛔", "cancelled": "⏹️", "lost": "⚠️"}
+SHOWN = 3
+
+
+def jobs_panel() -> None:
+    """The newest jobs; polls once a second while one is at work, and draws the whole page anew when it ends."""
+    found = jobs.list_jobs()[:SHOWN]
+    if any(job.active for job in found):
+        _live()
+    else:
+        for job in found:
+            _ended(job)
+
+
+@st.fragment(run_every=1.0)
+def _live() -> None:
+    found = jobs.list_jobs()[:SHOWN]
+    if not any(job.active for job in found):
+        st.rerun()
+    for job in found:
+        _active(job) if job.active else _ended(job)
+
+
+def _active(job: JobStatus) -> None:
+    with st.container(border=True, key=f"job-{job.id}"):
+        st.markdown(f"**{_name(job)}** · {job.stage or 'Starting'}")
+        st.progress(job.fraction)
+        left = f" · about {job.seconds_left:.0f} s left" if job.seconds_left is not None else ""
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{job.fraction:.0%} · {job.seconds:.0f} s gone{left}")
+            if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:"):
+                jobs.cancel(job.id)
+                st.toast("Stopping; finished blocks are kept.")
+        table = jobs.preview(job.id)
+        if table is not None:
+            st.plotly_chart(figures.preview_map(table), key=f"preview-{job.id}", config={"displayModeBar": False})
+            st.caption("First result: the images by PCA of the network's features, coloured by class. Scores follow.")
+
+
+def _ended(job: JobStatus) -> None:
+    with st.container(border=True, key=f"job-{job.id}", horizontal=True, vertical_alignment="center"):
+        words = {"done": f"finished in {job.seconds:.0f} s"}.get(job.state, job.state)
+        st.markdown(f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {job.message}" if job.message else ""))
+        if job.state == "done" and job.run_id:
+            st.page_link("pages/explore.py", label="Explore it", icon=":material/scatter_plot:",
+                         query_params={"run": job.run_id}, width="content")  # fmt: skip
+        if st.button("Dismiss", key=f"dismiss-{job.id}", type="tertiary"):
+            jobs.dismiss(job.id)
+            st.rerun()
+
+
+def _name(job: JobStatus) -> str:
+    return f"{job.config.dataset}, {job.config.train} + {job.config.validation} images"

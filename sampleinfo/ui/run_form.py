@@ -1,0 +1,78 @@
+"""The form that starts a run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sampleinfo import datasets, jobs, models, planning
+from sampleinfo.config import KERNELS, RunConfig
+from sampleinfo.errors import SampleInfoError
+
+KERNEL_HELP = (
+    "Which parameters the comparison of two images uses. Exact: all of them. Subset: 2000 random coordinates per "
+    "parameter tensor, faster, with its measured error shown. Auto: exact where that takes at most ten minutes."
+)
+RIDGE_HELP = (
+    "Strength of the pull towards the pre-trained weights. Automatic: the value with the smallest leave-one-out error, "
+    "found in closed form on this data."
+)
+
+
+def run_form() -> None:
+    """Settings, the expected cost, and the button."""
+    st.subheader("New run", anchor=False)
+    names = list(datasets.PRESETS)
+    name = st.selectbox("Data", names, format_func=lambda n: datasets.PRESETS[n].title, key="data")
+    model = st.selectbox("Network", list(models.MODELS), format_func=lambda n: models.MODELS[n].title, key="model")
+    config = _settings(name, model)
+    if isinstance(config, str):
+        st.error(config)
+        return
+    _cost_and_start(config)
+
+
+def _settings(name: str, model: str) -> RunConfig | str:
+    """The chosen settings, or what is wrong with them."""
+    preset = datasets.PRESETS[name]
+    first, second = st.columns(2)
+    train = first.number_input(
+        "Training images", 1, preset.counts[0], preset.train, step=50, key=f"train-{name}",
+        help="These are scored. Time grows with the square of their number.",
+    )  # fmt: skip
+    validation = second.number_input(
+        "Validation images", 1, preset.counts[0], preset.validation, step=50, key=f"validation-{name}",
+        help="The information of a training image is measured on the predictions for these.",
+    )  # fmt: skip
+    with st.expander("More settings"):
+        classes = st.multiselect(
+            "Classes", preset.class_names, key=f"classes-{name}", placeholder="all classes",
+            help="Two classes are trained with one output, more with one output per class.",
+        )  # fmt: skip
+        kernel = st.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
+        given = st.toggle("Set the ridge by hand", key="ridge-by-hand", help=RIDGE_HELP)
+        ridge = st.number_input("Ridge", 1e-9, 1e9, 1.0, format="%.3g", key="ridge", disabled=not given)
+        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", help="Of the split, the new head and the map.")
+    try:
+        return RunConfig(
+            dataset=name, model=model, train=int(train), validation=int(validation), classes=tuple(classes),
+            kernel=kernel, ridge=float(ridge) if given else None, seed=int(seed),
+        )  # fmt: skip
+    except SampleInfoError as error:
+        return str(error)
+
+
+def _cost_and_start(config: RunConfig) -> None:
+    try:
+        plan = planning.estimate(config)
+    except SampleInfoError as error:
+        st.error(str(error))
+        return
+    st.caption(
+        f"About **{plan.seconds:.0f} s** and **{plan.memory / 2**30:.1f} GiB** on this machine. "
+        f"{plan.kernel.capitalize()} kernel ({plan.reason})."
+    )
+    if st.button("Compute sample information", type="primary", icon=":material/play_arrow:", key="start"):
+        try:
+            jobs.start(config)
+        except SampleInfoError as error:
+            st.error(str(error))

@@ -1,0 +1,43 @@
+"""The finished runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sampleinfo import store
+from sampleinfo.store import Run
+
+SHOWN = 30
+
+
+def run_list() -> None:
+    """Every run with its facts, a link and a way to delete it; broken folders with the reason."""
+    st.subheader("Runs", anchor=False)
+    runs, broken = store.list_runs(), store.broken_runs()
+    if not runs:
+        st.info("None yet. The settings on this page are ready for a first one: real digits from two sources.")
+    for run in runs[:SHOWN]:
+        _row(run)
+    if len(runs) > SHOWN:
+        st.caption(f"{len(runs) - SHOWN} older runs are listed by `sampleinfo runs`.")
+    if broken:
+        with st.expander(f"{len(broken)} folders are not readable runs"):
+            for name, reason in broken.items():
+                st.text(f"{name}: {reason}")
+
+
+def _row(run: Run) -> None:
+    meta = run.meta
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"run-{run.id}"):
+        st.markdown(
+            f"**{run.title}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
+            f":small[accuracy {meta['accuracy']['validation']:.1%} · ridge {meta['ridge']['value']:.3g} · "
+            f"{meta['kernel']['kind']} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]"
+        )
+        st.page_link("pages/explore.py", label="Explore", icon=":material/scatter_plot:",
+                     query_params={"run": run.id}, width="content")  # fmt: skip
+        with st.popover("Delete", type="tertiary"):
+            st.write("The run's scores and arrays go; this cannot be undone.")
+            if st.button("Delete this run", key=f"delete-{run.id}"):
+                store.delete_run(run)
+                st.rerun()
