@@ -17,7 +17,7 @@ if run is not None:
         with left:
             selection = map_panel(run, view)
             score_histogram(run, view, selection)
+            extremes(run, view)
         with right:
             selection_gallery(run, view, selection)
             detail(run)
-    extremes(run, view)

@@ -17,6 +17,7 @@ from rich.table import Table
 from sampleinfo import datasets, exports, models, planning, store
 from sampleinfo.config import KERNELS, OUTPUTS, RunConfig
 from sampleinfo.errors import InvalidSetting, SampleInfoError
+from sampleinfo.planning import Estimate
 from sampleinfo.progress import Tracker
 from sampleinfo.scores import SCORES, find
 from sampleinfo.store import Run
@@ -104,35 +105,46 @@ def _score(args: argparse.Namespace) -> int:
     plan = planning.estimate(config)
     if args.out is not None and not args.out.exists():
         store.check_target(args.out)
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     console.print(
         f"{config.dataset} with {config.model}: {plan.train} training and {plan.validation} validation images, "
         f"{plan.kernel} kernel ({plan.reason}); about {plan.seconds:.0f} s and {plan.memory / 2**30:.1f} GiB.",
         highlight=False,
     )
-    tracker = Tracker(plan)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[left]}"),
-    )  # fmt: skip
     try:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("Loading the libraries", total=1.0, left=f"about {plan.seconds:.0f} s left")
-            from sampleinfo import pipeline
-
-            def report(stage: str, done: float, total: float) -> None:
-                tracker(stage, done, total)
-                rate = 100 * tracker.fraction / max(tracker.seconds, 0.1)
-                left = f"{rate:.1f} %/s, {tracker.seconds:.0f} s gone, about {tracker.seconds_left:.0f} s left"
-                bar.update(task, description=tracker.words, completed=tracker.fraction, left=left)
-
-            run = pipeline.score(config, args.out, report)
-            bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
+        run = _with_progress(config, plan, args.out, console)
     except KeyboardInterrupt:
         print("sampleinfo: stopped; finished blocks are kept, the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED
     _print_summary(run)
     return 0
+
+
+def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console: Console) -> Run:
+    """Compute the run under a bar; where nobody watches a terminal, a line every tenth instead."""
+    tracker, printed = Tracker(plan), -1
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Loading the libraries", total=1.0, left=f"about {plan.seconds:.0f} s left")
+        from sampleinfo import pipeline
+
+        def report(stage: str, done: float, total: float) -> None:
+            nonlocal printed
+            tracker(stage, done, total)
+            rate = 100 * tracker.fraction / max(tracker.seconds, 0.1)
+            left = f"{rate:.1f} %/s, {tracker.seconds:.0f} s gone, about {tracker.seconds_left:.0f} s left"
+            bar.update(task, description=tracker.words, completed=tracker.fraction, left=left)
+            if not console.is_terminal and int(10 * tracker.fraction) > printed:
+                printed = int(10 * tracker.fraction)
+                print(f"{tracker.fraction:4.0%}  {tracker.words}: {left}", file=sys.stderr, flush=True)
+
+        run = pipeline.score(config, out, report)
+        bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
+    return run
 
 
 def _print_summary(run: Run) -> None:

@@ -75,7 +75,8 @@ def category_map(
         trace = _points(samples, members, layout, marker, [str(value)] * len(members), selected)
         figure.add_trace(trace.update(name=_escape(value), showlegend=True))
         figure.add_annotation(
-            x=float(group[f"{layout}_x"].median()), y=float(group[f"{layout}_y"].median()), text=f"<b>{_escape(value)}</b>",
+            x=float(group[f"{layout}_x"].median()), y=float(group[f"{layout}_y"].median()),
+            text=f"<b>{_escape(value)}</b>",
             showarrow=False, bgcolor="rgba(127,127,127,.35)", borderpad=2,
         )  # fmt: skip
     return _bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})

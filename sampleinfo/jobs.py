@@ -158,15 +158,13 @@ def work(folder: Path) -> int:
         reporter.write()
         run = pipeline.score(config, report=reporter, preview=folder / PREVIEW)
     except Cancelled:
-        _write_status(folder, state="cancelled", stage="Cancelled", fraction=reporter.tracker.fraction,
-                      seconds=reporter.tracker.seconds, message="Finished blocks are kept; start it again to go on.")  # fmt: skip
+        reporter.end("cancelled", "Cancelled", "Finished blocks are kept; start it again to go on.")
         return 130
+    except SampleInfoError as error:
+        reporter.end("failed", "Failed", str(error))
+        return 1
     except Exception as error:
-        words = str(error) if isinstance(error, SampleInfoError) else f"Unexpected {type(error).__name__}: {error}"
-        _write_status(folder, state="failed", stage="Failed", fraction=reporter.tracker.fraction,
-                      seconds=reporter.tracker.seconds, message=words)  # fmt: skip
-        if isinstance(error, SampleInfoError):
-            return 1
+        reporter.end("failed", "Failed", f"Unexpected {type(error).__name__}: {error}")
         raise
     _write_status(folder, state="done", stage="Done", fraction=1.0, seconds=reporter.tracker.seconds, run_id=run.id)
     return 0
@@ -185,7 +183,14 @@ class _JobReporter:
         if time.monotonic() - self.written > PERIOD:
             self.write()
 
+    def end(self, state: str, stage: str, message: str) -> None:
+        """The last status of a job that did not finish."""
+        track = self.tracker
+        _write_status(self.folder, state=state, stage=stage, message=message, fraction=track.fraction,
+                      seconds=track.seconds)  # fmt: skip
+
     def write(self) -> None:
+        """The status of a job at work."""
         self.written = time.monotonic()
         track = self.tracker
         _write_status(self.folder, state="running", stage=track.words, fraction=track.fraction, seconds=track.seconds,

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sampleinfo.jacobians import Coordinates, all_coordinates, group, jacobian_rows
 from sampleinfo.types import FloatArray, Reporter, silent
 
-#: Floats of one Jacobian block (2 GiB) and of the part of it that one batch makes (64 MiB).
-BLOCK, BATCH = 2**29, 2**24
+#: Floats of one Jacobian block (2 GiB) and of the part of it that one batch makes (128 MiB).
+BLOCK, BATCH = 2**29, 2**25
 Batches = Callable[[int, int], Tensor]
 
 

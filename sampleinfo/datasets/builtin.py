@@ -78,9 +78,9 @@ def _digits(name: str, source: str, images: np.ndarray, labels: np.ndarray) -> D
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("digits", "MNIST and UCI digits, ten classes, two sources", digits, (6797, 10, 2), 400, 200),
+        Preset("digits", "MNIST and UCI digits, ten classes, two sources", digits, (6797, 10, 2), 300, 150),
         Preset("mnist-4v9", "MNIST 4 against 9, the paper's task", mnist_4v9, (1000, 2, 1), 600, 400, ("4", "9")),
-        Preset("mnist", "MNIST, ten classes", mnist, (5000, 10, 1), 400, 200),
-        Preset("uci-digits", "UCI digits, ten classes", uci_digits, (1797, 10, 1), 400, 200),
+        Preset("mnist", "MNIST, ten classes", mnist, (5000, 10, 1), 300, 150),
+        Preset("uci-digits", "UCI digits, ten classes", uci_digits, (1797, 10, 1), 300, 150),
     )
 }

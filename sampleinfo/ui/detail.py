@@ -48,12 +48,13 @@ def _picture(run: Run, row: int) -> None:
 
 def _facts(sample: pd.Series) -> None:
     right = sample["predicted"] == sample["class_name"]
+    split = "training" if sample["split"] == TRAIN else "validation"
     how = "when left out of training" if sample["split"] == TRAIN else "after training"
     verdict = ":green-badge[right]" if right else ":red-badge[wrong]"
     st.markdown(f"#### {sample['sample_id']}")
     st.markdown(
         f"Label **{sample['class_name']}** · predicted **{sample['predicted']}** {verdict} {how}  \n"
-        f"{sample['source']} · {sample['split']} image · prediction error {sample['prediction_error']:.3f}"
+        f"{sample['source']} · {split} image · prediction error {sample['prediction_error']:.3f}"
     )
 
 

@@ -79,10 +79,9 @@ def extremes(run: Run, view: View) -> None:
     train = np.flatnonzero(run.samples["split"] == TRAIN)
     ranked = _ordered(run, train, view.score, "high")
     score = SCORES[view.score]
-    st.subheader(f"{score.title}: the extremes", anchor=False, help=score.sentence)
     for words, rows in (("most", ranked[:EXTREMES]), ("least", ranked[::-1][:EXTREMES])):
         title = f"{len(rows)} {words} informative" if score.unit == "nats" else f"{len(rows)} {words}"
-        st.markdown(f"**{title}** ({score.unit})")
+        st.markdown(f"**{title}** · {score.title}", help=score.sentence)
         opened = gallery(
             run, rows.tolist(), _notes(run, rows, view.score), key=f"extreme-{words}", label=title,
             opened=opened_id(run),

@@ -35,27 +35,32 @@ def begin_page(title: str) -> None:
 
 def pick_run() -> Run | None:
     """The run named in the address, or chosen here; None with a word of what to do when there is none."""
-    runs = store.list_runs()
+    by_id = {run.id: run for run in store.list_runs()}
     wanted = st.query_params.get("run")
-    if wanted and wanted not in {run.id for run in runs}:
-        st.error(f"There is no run called {wanted!r} here. " + ("Choose one below." if runs else ""))
-    if not runs:
-        st.info("There are no runs yet. Start one on Home: the built-in digits take about two minutes.")
+    if wanted and wanted not in by_id:
+        st.error(f"There is no run called {wanted!r} here." + (" Choose another below." if by_id else ""))
+    if not by_id:
+        st.info("There are no runs yet. Start one on Home: the built-in digits take about a minute or two.")
         st.page_link("app.py", label="Go to Home", icon=":material/home:")
         return None
-    by_id = {run.id: run for run in runs}
     ids = list(by_id)
+    place = (ids.index(wanted) if wanted in by_id else None) if wanted else 0
     chosen = st.selectbox(
-        "Run", ids, index=ids.index(wanted) if wanted in by_id else 0, format_func=lambda i: run_label(by_id[i]),
-        key=f"run-{wanted if wanted in by_id else ''}", label_visibility="collapsed",
+        "Run", ids, index=place, format_func=lambda i: run_label(by_id[i]), key=f"run-{wanted or ids[0]}",
+        label_visibility="collapsed", placeholder="Choose a run",
     )  # fmt: skip
-    if chosen != wanted:
+    if chosen is None:
+        return None
+    if wanted and chosen != wanted:
+        st.query_params.clear()
         st.query_params["run"] = chosen
-        if wanted:
-            st.query_params.pop("sample", None)
         st.rerun()
+    st.query_params["run"] = chosen
+    return _readable(by_id[chosen])
+
+
+def _readable(run: Run) -> Run | None:
     try:
-        run = by_id[chosen]
         _ = run.samples
     except InvalidRun as error:
         st.error(str(error))

@@ -1,0 +1,206 @@
+"""The dashboard as a person uses it, in Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "tests" / "output"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A running dashboard on an empty store: its address and the store."""
+    home = tmp_path_factory.mktemp("browser-home")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "SAMPLEINFO_HOME": str(home)}
+    command = [sys.executable, "-m", "sampleinfo", "app", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://localhost:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+            break
+        except (urllib.error.URLError, OSError):
+            assert server.poll() is None, "the dashboard ended"
+            import time
+
+            time.sleep(0.25)
+    yield url, home
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    assert executable, "no Chromium: run scripts/ensure_chromium.sh"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def fresh(browser: Browser, theme: str = "light", width: int = 1440) -> Page:
+    page = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(60_000)
+    return page
+
+
+def settle(page: Page) -> None:
+    page.wait_for_timeout(400)
+    page.wait_for_selector(IDLE)
+    page.wait_for_timeout(300)
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def ids(page: Page, label: str) -> list[str]:
+    options = page.locator(f"[role=listbox][aria-label='{label}'] [role=option]")
+    return [str(options.nth(i).get_attribute("data-sample-id")) for i in range(options.count())]
+
+
+def test_pages_say_what_to_do_when_there_is_nothing(browser: Browser, address: tuple[str, Path]) -> None:
+    page = fresh(browser)
+    page.goto(f"{address[0]}/explore")
+    settle(page)
+    expect(page.get_by_text("There are no runs yet")).to_be_visible()
+    page.goto(address[0])
+    settle(page)
+    expect(page.get_by_text("None yet.")).to_be_visible()
+    expect(page.get_by_role("button", name="Compute sample information")).to_be_enabled()
+
+
+def test_impossible_sizes_are_explained(browser: Browser, address: tuple[str, Path]) -> None:
+    page = fresh(browser)
+    page.goto(address[0])
+    settle(page)
+    field = page.get_by_label("Training images")
+    field.fill("6797")
+    field.press("Enter")
+    expect(page.get_by_text("digits has 6797 images")).to_be_visible()
+    expect(page.get_by_role("button", name="Compute sample information")).to_have_count(0)
+
+
+def test_run_lasso_open_and_link(browser: Browser, address: tuple[str, Path]) -> None:
+    url, home = address
+    page = fresh(browser)
+    page.goto(url)
+    settle(page)
+    _start_small_run(page)
+    page.get_by_text("about").first.wait_for()
+    page.get_by_text("finished in").wait_for(timeout=240_000)
+    run = next(path for path in (home / "runs").iterdir() if path.suffix != ".partial" and path.name[0] != ".")
+    page.get_by_role("link", name="Explore it").click()
+    page.locator("[role=listbox][aria-label='Images'] [role=option]").first.wait_for()
+    settle(page)
+    samples = pd.read_parquet(run / "samples.parquet")
+    train = samples[samples["split"] == "train"]
+    by_information = train.sort_values("functional_information", ascending=False, kind="stable")["sample_id"]
+    assert ids(page, "Images") == list(by_information)
+    chosen = _lasso_left_half(page, train)
+    expect(page.get_by_text(f"{len(chosen)} selected")).to_be_visible()
+    assert set(ids(page, "Images")) == chosen
+    page.screenshot(path=OUTPUT / "lasso.png")
+    _colours_keep_the_selection(page, chosen)
+    _open_by_keyboard_and_follow_the_link(browser, page)
+
+
+def _start_small_run(page: Page) -> None:
+    page.get_by_label("Data", exact=True).click()
+    page.get_by_role("option", name="MNIST 4 against 9").click()
+    settle(page)
+    for label, value in (("Training images", "60"), ("Validation images", "40")):
+        field = page.get_by_label(label)
+        field.fill(value)
+        field.press("Enter")
+        settle(page)
+    page.get_by_role("button", name="Compute sample information").click()
+    page.get_by_role("button", name="Cancel").wait_for()
+
+
+def _lasso_left_half(page: Page, train: pd.DataFrame) -> set[str]:
+    """Drag a lasso around the left half of the map; the ids that lie inside, from the figure's own axes."""
+    area = page.locator(".nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    low, high = page.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range")
+    x = np.sort(train["umap_x"].to_numpy())
+    gap = int(np.argmax(np.diff(x[10:-10]))) + 10
+    edge = (x[gap] + x[gap + 1]) / 2
+    right = box["x"] + box["width"] * (edge - low) / (high - low)
+    left, top, bottom = box["x"] + 2, box["y"] + 2, box["y"] + box["height"] - 2
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x_to, y_to in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x_to, y_to, steps=3)
+    page.mouse.up()
+    settle(page)
+    page.get_by_role("button", name="Clear selection").wait_for()
+    return set(train["sample_id"][train["umap_x"] < edge])
+
+
+def _colours_keep_the_selection(page: Page, chosen: set[str]) -> None:
+    page.get_by_role("radio", name="linear").or_(page.get_by_role("button", name="linear")).first.click()
+    settle(page)
+    page.wait_for_timeout(1500)
+    assert set(ids(page, "Images")) == chosen
+
+
+def _open_by_keyboard_and_follow_the_link(browser: Browser, page: Page) -> None:
+    page.locator("[role=listbox][aria-label='Images'] [role=option]").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    third = ids(page, "Images")[2]
+    assert page.evaluate("document.activeElement.shadowRoot?.activeElement?.dataset.sampleId "
+                         "?? document.activeElement.dataset.sampleId") == third  # fmt: skip
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=third)).to_be_visible()
+    assert f"sample={third}" in page.url and "run=" in page.url
+    other = fresh(browser)
+    other.goto(page.url)
+    settle(other)
+    expect(other.get_by_role("heading", name=third)).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("place", ["", "explore"])
+def test_every_page_opened_first(
+    browser: Browser, address: tuple[str, Path], place: str, width: int, theme: str
+) -> None:
+    OUTPUT.mkdir(exist_ok=True)
+    page = fresh(browser, theme, width)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{address[0]}/{place}")
+    settle(page)
+    if place:
+        page.locator("[role=listbox][aria-label='Images'] [role=option]").first.wait_for()
+        page.locator(".nsewdrag").first.wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=OUTPUT / f"{place or 'home'}-{theme}-{width}.png")
+    assert problems == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if os.environ.get("SAMPLEINFO_UPDATE_SCREENSHOT") and (place, theme, width) == ("explore", "light", 1440):
+        page.screenshot(path=ROOT / "docs" / "screenshot.png")

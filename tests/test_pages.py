@@ -1,0 +1,105 @@
+"""The pages without a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from sampleinfo.store import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def opened(page: str, **query: str) -> AppTest:
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        test.query_params[name] = value
+    if page != "app.py":
+        test.switch_page(page)
+    test.run()
+    assert not test.exception
+    return test
+
+
+def texts(test: AppTest) -> str:
+    return "\n".join(
+        str(e.value) for kind in ("markdown", "caption", "info", "error", "warning") for e in test.get(kind)
+    )
+
+
+def test_home_without_runs(empty_home: Path) -> None:
+    test = opened("app.py")
+    assert "None yet" in texts(test)
+    assert test.selectbox(key="data").value == "digits"
+    assert "Exact kernel" in texts(test)
+    assert test.button(key="start").label == "Compute sample information"
+
+
+def test_home_explains_impossible_settings(empty_home: Path) -> None:
+    test = opened("app.py")
+    test.number_input(key="train-digits").set_value(2).run()
+    assert "train must be at least 4 images, got 2" in texts(test)
+    test.number_input(key="train-digits").set_value(12).run()
+    assert "ask for at least 20" in texts(test)
+    test.number_input(key="train-digits").set_value(5000).run()
+    assert "GiB" in texts(test)
+    assert not test.exception
+
+
+def test_home_lists_runs(small_run: Run) -> None:
+    assert small_run.title in texts(opened("app.py"))
+
+
+def test_explore_without_runs(empty_home: Path) -> None:
+    assert "There are no runs yet" in texts(opened("pages/explore.py"))
+
+
+def test_explore_shows_the_most_informative_first(small_run: Run) -> None:
+    shown = texts(opened("pages/explore.py"))
+    best = small_run.samples["functional_information"].idxmax()
+    assert f"#### {small_run.samples['sample_id'][best]}" in shown
+    assert "All 60 training images" in shown and "not validated against retraining" in shown
+
+
+def test_explore_opens_the_sample_of_the_link(small_run: Run) -> None:
+    validation = small_run.samples["sample_id"].iloc[-1]
+    shown = texts(opened("pages/explore.py", run=small_run.id, sample=validation))
+    assert f"#### {validation}" in shown and "after training" in shown
+
+
+def test_explore_with_a_wrong_link(small_run: Run) -> None:
+    assert "no image called 'nothing'" in texts(opened("pages/explore.py", run=small_run.id, sample="nothing"))
+    assert "There is no run called 'gone'" in texts(opened("pages/explore.py", run="gone"))
+
+
+@pytest.mark.parametrize("colour", ["weight_information", "leave_one_out_error", "prediction_error", "class_name",
+                                    "source", "outcome"])  # fmt: skip
+def test_explore_colours(small_run: Run, colour: str) -> None:
+    test = opened("pages/explore.py", run=small_run.id)
+    test.selectbox(key="colour").set_value(colour).run()
+    assert not test.exception
+
+
+def test_selection_survives_a_change_of_colour(small_run: Run) -> None:
+    test = opened("pages/explore.py", run=small_run.id)
+    test.session_state[f"selection-{small_run.id}"] = [3, 4, 5]
+    test.run()
+    assert "3 selected" in texts(test)
+    test.selectbox(key="colour").set_value("class_name").run()
+    assert "3 selected" in texts(test)
+    test.button(key="clear").click().run()
+    assert "All 60 training images" in texts(test)
+
+
+def test_pages_import_no_heavy_library() -> None:
+    code = (
+        "import sys, sampleinfo.ui.map, sampleinfo.ui.detail, sampleinfo.ui.explore, sampleinfo.ui.run_form, "
+        "sampleinfo.ui.run_list, sampleinfo.ui.progress; "
+        "print([m for m in ('torch', 'umap', 'sklearn', 'numba') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"
