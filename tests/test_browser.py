@@ -94,7 +94,7 @@ def test_impossible_sizes_are_explained(browser: Browser, address: tuple[str, Pa
     page = fresh(browser)
     page.goto(address[0])
     settle(page)
-    field = page.get_by_label("Training images")
+    field = page.get_by_label("Training images", exact=True)
     field.fill("6797")
     field.press("Enter")
     expect(page.get_by_text("digits has 6797 images")).to_be_visible()
@@ -130,7 +130,7 @@ def _start_small_run(page: Page) -> None:
     page.get_by_role("option", name="MNIST 4 against 9").click()
     settle(page)
     for label, value in (("Training images", "60"), ("Validation images", "40")):
-        field = page.get_by_label(label)
+        field = page.get_by_label(label, exact=True)
         field.fill(value)
         field.press("Enter")
         settle(page)

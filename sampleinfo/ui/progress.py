@@ -7,7 +7,12 @@ import streamlit as st
 from sampleinfo import figures, jobs
 from sampleinfo.jobs import JobStatus
 
-MARKS = {"done": "✅", "failed": "⛔", "cancelled": "⏹️", "lost": "⚠️"}
+MARKS = {
+    "done": ":green[:material/check_circle:]",
+    "failed": ":red[:material/error:]",
+    "cancelled": ":gray[:material/stop_circle:]",
+    "lost": ":orange[:material/warning:]",
+}
 SHOWN = 3
 
 

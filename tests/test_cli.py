@@ -1,0 +1,251 @@
+"""The command line as a user meets it: real processes, exit codes, one sentence per error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sampleinfo import cli, jobs, pipeline, store
+from sampleinfo.config import RunConfig
+from sampleinfo.errors import Cancelled, InvalidRun, InvalidSetting, StorageError
+from sampleinfo.partial import Partial
+from sampleinfo.store import Run
+from tests.conftest import SMALL
+
+
+def call(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command."""
+    try:
+        code = cli.main(args)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+BAD = [
+    (
+        ["score", "digts"],
+        "Unknown data set 'digts'. Did you mean 'digits'? Known: digits, mnist-4v9, mnist, uci-digits.",
+    ),
+    (["score", "digits", "--model", "resnet2"], "Unknown model 'resnet2'. Did you mean 'resnet20'? Known: resnet20."),
+    (["score", "digits", "--classes", "3,x"], "Unknown class of digits 'x'."),
+    (["score", "digits", "--classes", "3"], "classes must be at least two different ones, got 3."),
+    (["score", "digits", "--classes", "3,3"], "classes must be at least two different ones, got 3, 3."),
+    (["score", "mnist-4v9", "--train", "900", "--validation", "200"], "mnist-4v9 has 1000 images; 900 for training"),
+    (["score", "digits", "--train", "0"], "train must be at least 4 images, got 0."),
+    (["score", "digits", "--train", "-5"], "train must be at least 4 images, got -5."),
+    (["score", "digits", "--validation", "0"], "validation must be at least 1 images, got 0."),
+    (["score", "digits", "--train", "12"], "fewer than two samples; ask for at least 20."),
+    (["score", "digits", "--train", "6000", "--validation", "100"], "GiB of memory"),
+    (["score", "digits", "--train", "many"], "argument --train: invalid int value: 'many'"),
+    (["score", "digits", "--ridge", "0"], "ridge must be a finite number above 0, or 'auto'; got 0.0."),
+    (["score", "digits", "--ridge", "nan"], "ridge must be a finite number above 0"),
+    (["score", "digits", "--ridge", "big"], "ridge must be 'auto' or a number above 0, got 'big'."),
+    (["score", "digits", "--kernel", "fast"], "kernel must be one of auto, exact, subset; got 'fast'."),
+    (["score", "digits", "--seed", "-1"], "seed must be between 0 and 4294967295, got -1."),
+    (["score", "digits", "--out", "/proc/x/run"], "cannot write to /proc/x"),
+    (["show", "nothing"], "no run called 'nothing', and no such folder."),
+    (["show", ""], "no run called ''"),
+    (["export", "nothing", "--to", "a.csv"], "no run called 'nothing'"),
+    (["app", "--port", "99999"], "port must be between 1 and 65535, got 99999."),
+    (["job", "/nowhere"], "/nowhere is not the folder of a job."),
+    (["frobnicate"], "invalid choice: 'frobnicate'"),
+    ([], "the following arguments are required: COMMAND"),
+]
+
+
+@pytest.mark.parametrize(("args", "sentence"), BAD, ids=[" ".join(args) or "nothing" for args, _ in BAD])
+def test_bad_input_gets_one_sentence(
+    args: list[str], sentence: str, empty_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, *args)
+    assert code != 0 and out == ""
+    assert sentence in err and "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_lists(small_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "mnist-4v9" in call(capsys, "datasets")[1]
+    assert "269,722" in call(capsys, "models")[1]
+    assert small_run.id in call(capsys, "runs")[1]
+
+
+def test_show(small_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "show", small_run.id, "--count", "3")
+    train = small_run.samples[small_run.samples["split"] == "train"].sort_values("functional_information")
+    assert code == 0 and out.index(train["sample_id"].iloc[-1]) < out.index(train["sample_id"].iloc[0])
+    assert call(capsys, "show", str(small_run.path), "--score", "weight_information")[0] == 0
+    assert "Unknown score 'f'" in call(capsys, "show", small_run.id, "--score", "f")[2]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".json"])
+def test_export_is_read_back(small_run: Run, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / f"scores{suffix}"
+    assert call(capsys, "export", small_run.id, "--to", str(path))[0] == 0
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".json": pd.read_json}
+    table = readers[suffix](path)
+    assert list(table["sample_id"]) == list(small_run.samples["sample_id"])
+    for name in ("functional_information", "weight_information"):
+        assert np.allclose(table[name].astype(float), small_run.samples[name], rtol=1e-9, atol=1e-15, equal_nan=True)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_export_errors(small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "must be one of .csv, .parquet, .json" in call(capsys, "export", small_run.id, "--to", "a.xls")[2]
+    assert "cannot write" in call(capsys, "export", small_run.id, "--to", str(tmp_path / "no" / "a.csv"))[2]
+
+
+def damaged(run: Run, tmp_path: Path) -> dict[str, Path]:
+    """Folders that look like runs and are not."""
+    made = {name: tmp_path / name for name in ("empty", "text", "version", "lacking", "cut", "table")}
+    for name, path in made.items():
+        if name != "empty":
+            shutil.copytree(run.path, path)
+    made["empty"].mkdir()
+    (made["text"] / "run.json").write_text("{")
+    (made["version"] / "run.json").write_text('{"format": 99}')
+    (made["lacking"] / "run.json").write_text('{"format": 1}')
+    (made["cut"] / "samples.parquet").unlink()
+    (made["table"] / "samples.parquet").write_bytes(b"no table")
+    return made
+
+
+def test_broken_and_foreign_runs(small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = {"empty": "it has no run.json", "text": "cannot be read", "version": "format 99", "lacking": "lacks",
+               "cut": "no samples.parquet", "table": "no readable samples.parquet"}  # fmt: skip
+    for name, path in damaged(small_run, tmp_path).items():
+        for command in (["show", str(path)], ["export", str(path), "--to", str(tmp_path / "x.csv")]):
+            code, _, err = call(capsys, *command)
+            assert code == 1 and reasons[name] in err and len(err.strip().splitlines()) == 1
+    found = store.broken_runs(tmp_path)
+    assert set(found) == {"empty", "text", "version", "lacking", "cut"}
+    assert store.list_runs(tmp_path)[0].path.name == "table"
+
+
+def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = call(capsys, "app", "--port", str(port))
+    assert code == 1 and f"port {port} cannot be used (address already in use)" in err
+
+
+def test_a_run_is_whole(small_run: Run) -> None:
+    samples = small_run.samples
+    assert len(samples) == 100 and samples["sample_id"].is_unique
+    assert list(samples["split"]) == ["train"] * 60 + ["validation"] * 40
+    scores = samples[["functional_information", "weight_information", "leave_one_out_error"]]
+    assert np.isfinite(scores[:60]).all(axis=None) and scores[60:].isna().all(axis=None)
+    assert np.isfinite(samples[["umap_x", "umap_y", "pca_x", "pca_y", "prediction_error"]]).all(axis=None)
+    assert small_run.array("val_change").shape == (40, 60)
+    assert small_run.array("neighbours").shape == (100, 12)
+    information = np.sum(np.asarray(small_run.array("val_change"), float) ** 2, axis=0) / (2 * 40)
+    assert np.allclose(information, samples["functional_information"][:60], rtol=1e-5)
+    assert small_run.picture(99).startswith(b"\x89PNG")
+    assert json.loads((small_run.path / "run.json").read_text())["accuracy"]["validation"] > 0.8
+    assert not list(small_run.path.parent.glob("*.partial"))
+
+
+def test_the_same_settings_are_not_computed_again(small_run: Run) -> None:
+    before = (small_run.path / "run.json").stat().st_mtime_ns
+    assert pipeline.score(SMALL).path == small_run.path
+    assert (small_run.path / "run.json").stat().st_mtime_ns == before
+
+
+def test_another_ridge_reuses_the_kernel_and_foreign_folders_are_left_alone(small_run: Run, tmp_path: Path) -> None:
+    run = pipeline.score(RunConfig("mnist-4v9", train=60, validation=40, ridge=500.0), tmp_path / "other")
+    assert run.meta["kernel"]["from_run"] == small_run.id
+    assert run.meta["ridge"] == {"value": 500.0, "how": "given", "grid": [], "errors": []}
+    assert np.array_equal(run.array("gram"), small_run.array("gram"))
+    with pytest.raises(StorageError, match="holds another run"):
+        pipeline.score(SMALL, tmp_path / "other")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(StorageError, match="exists already and is not a run"):
+        pipeline.score(SMALL, tmp_path / "mine")
+
+
+def test_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sampleinfo import kernels
+
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(kernels.kernel, "__defaults__", (*kernels.kernel.__defaults__[:-1], 3_000_000))
+    config, out = RunConfig("mnist-4v9", train=20, validation=10), tmp_path / "run"
+
+    def stop(stage: str, done: float, total: float) -> None:
+        if stage == "kernel" and done > 0.6:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        pipeline.score(config, out, stop)
+    assert not out.exists() and json.loads((Partial.folder(out) / "state.json").read_text())["groups"] >= 1
+    seen: list[float] = []
+    run = pipeline.score(config, out, lambda stage, done, total: seen.append(done) if stage == "kernel" else None)
+    assert min(seen) > 0.2 and run.path == out
+    again = pipeline.score(config, tmp_path / "second")
+    for name in ("functional_information", "weight_information"):
+        assert np.allclose(again.samples[name][:20], run.samples[name][:20], rtol=1e-6)
+
+
+def test_ctrl_c_leaves_a_resumable_state(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sampleinfo", "score", "mnist-4v9", "--train", "200", "--validation", "100",
+               "--out", str(tmp_path / "run")]  # fmt: skip
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SAMPLEINFO_HOME": str(tmp_path)}
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "kernel" in line and "%" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished blocks are kept" in err and "Traceback" not in err
+    assert Partial.folder(tmp_path / "run").is_dir() and not (tmp_path / "run").exists()
+
+
+def wait_for(job: str, *states: str) -> jobs.JobStatus:
+    deadline = time.monotonic() + 120
+    while (status := jobs.status(job)).state not in states:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.2)
+    return status
+
+
+def test_job_of_a_finished_run_cancel_and_loss(small_run: Run) -> None:
+    done = wait_for(jobs.start(SMALL), "done", "failed")
+    assert done.run_id == small_run.id and done.fraction == 1.0
+    jobs.dismiss(done.id)
+    config = RunConfig("mnist-4v9", train=300, validation=200)
+    job = jobs.start(config)
+    assert jobs.start(config) == job
+    with pytest.raises(InvalidSetting, match="cancel it first"):
+        jobs.dismiss(job)
+    wait_for(job, "running")
+    jobs.cancel(job)
+    assert "kept" in wait_for(job, "cancelled").message
+    lost = jobs.start(config)
+    wait_for(lost, "running")
+    process = json.loads((jobs._folder(lost) / "process.json").read_text())["pid"]
+    os.kill(process, signal.SIGKILL)
+    assert "start it again" in wait_for(lost, "lost").message
+    with pytest.raises(InvalidSetting, match="no job called"):
+        jobs.status("../../etc")
+
+
+def test_run_references_stay_inside(small_run: Run) -> None:
+    for reference in ("..", ".", "../runs"):
+        with pytest.raises(InvalidRun):
+            store.open_run(reference)
