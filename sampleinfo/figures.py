@@ -66,19 +66,14 @@ def score_map(
 def category_map(
     samples: pd.DataFrame, rows: np.ndarray, layout: str, column: str, selected: Sequence[int]
 ) -> go.Figure:
-    """One point per row, one colour per value of ``column``; class names stand at the middle of their points."""
+    """One point per row, one colour per value of ``column``, named in the legend."""
     figure = go.Figure()
     part = samples.iloc[rows]
-    for number, (value, group) in enumerate(part.groupby(column, sort=True)):
+    for number, value in enumerate(sorted(part[column].unique())):
         members = rows[part[column].to_numpy() == value]
         marker = {"color": PALETTE[number % len(PALETTE)], "size": MARKER}
         trace = _points(samples, members, layout, marker, [str(value)] * len(members), selected)
         figure.add_trace(trace.update(name=_escape(value), showlegend=True))
-        figure.add_annotation(
-            x=float(group[f"{layout}_x"].median()), y=float(group[f"{layout}_y"].median()),
-            text=f"<b>{_escape(value)}</b>",
-            showarrow=False, bgcolor="rgba(127,127,127,.35)", borderpad=2,
-        )  # fmt: skip
     return _bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})
 
 
@@ -103,7 +98,7 @@ def _bare(figure: go.Figure) -> go.Figure:
     """Distances mean little on these maps: no axes, no grid."""
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     return figure.update_layout(
-        xaxis=axis, yaxis={**axis, "scaleanchor": "x"}, margin=MARGIN, height=460, dragmode="lasso", hovermode="closest"
+        xaxis=axis, yaxis=axis, margin=MARGIN, height=460, dragmode="lasso", hovermode="closest"
     )
 
 

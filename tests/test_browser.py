@@ -193,6 +193,10 @@ def test_every_page_opened_first(
     page = fresh(browser, theme, width)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request",
+        lambda r: problems.append(r.url) if not r.url.startswith((address[0], "ws", "data", "blob")) else None,
+    )
     page.goto(f"{address[0]}/{place}")
     settle(page)
     if place:

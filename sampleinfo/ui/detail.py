@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import numpy as np
 import pandas as pd
@@ -62,11 +63,17 @@ def _scores(run: Run, row: int) -> None:
     train = run.samples[run.samples["split"] == TRAIN]
     for name, score in SCORES.items():
         value = float(run.samples[name].iloc[row])
-        below = float((train[name] < value).mean())
         st.markdown(
-            f"**{score.title}** {value:.3g} {score.unit} · higher than {below:.0%} of the training images  \n"
-            f":small[{score.sentence}]"
+            f"**{score.title}** {value:.3g} {score.unit} · {_rank(train[name], value)}  \n:small[{score.sentence}]"
         )
+
+
+def _rank(values: pd.Series, value: float) -> str:
+    """Where a value stands among those of the training images, in words."""
+    below = int((values < value).sum())
+    if below == len(values) - 1:
+        return f"the highest of {len(values)} training images"
+    return f"higher than {math.floor(100 * below / len(values))} % of the training images"
 
 
 def _neighbours(run: Run, row: int) -> None:

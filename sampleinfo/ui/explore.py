@@ -65,7 +65,9 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
     pages = -(-len(ordered) // PAGE)
     page = 1
     if pages > 1:
-        page = st.number_input(f"Page of {pages} ({PAGE} images each)", 1, pages, 1, key=f"page-{len(ordered)}")
+        page = st.number_input(
+            f"Page of {pages} ({PAGE} images each)", 1, pages, 1, key=f"page-{len(ordered)}", width=220
+        )
     shown = ordered[(page - 1) * PAGE : page * PAGE]
     opened = gallery(
         run, shown.tolist(), _notes(run, shown, view.score), key="gallery", label="Images", height=300,

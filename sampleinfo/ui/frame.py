@@ -25,7 +25,9 @@ PAGES = (("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", 
 
 def begin_page(title: str) -> None:
     """Page settings, style and menu; the first call of every page."""
-    st.set_page_config(page_title=f"{title} · sampleinfo", page_icon=":material/search_insights:", layout="wide")
+    st.set_page_config(
+        page_title=f"{title} · sampleinfo", page_icon=str(app_folder() / "assets" / "icon.png"), layout="wide"
+    )
     st.html(STYLE)
     with st.container(horizontal=True, vertical_alignment="center", key="menu"):
         st.markdown("**sampleinfo**", width="content")
