@@ -31,6 +31,25 @@ def _logarithm(values: FloatArray) -> FloatArray:
     return np.asarray(np.log10(np.maximum(values, positive.min() if positive.size else 1.0)))
 
 
+def short(value: float, digits: int = 2) -> str:
+    """A few digits, exponents without padding: 0.00073, 5e-7."""
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Round numbers between 10**low and 10**high, at most about seven: their logarithms and their texts."""
+    decades = np.arange(np.floor(low), np.ceil(high) + 1)
+    for factors in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        places = np.sort(np.add.outer(decades, np.log10(factors)).ravel())
+        places = places[(places >= low - 1e-9) & (places <= high + 1e-9)]
+        if places.size <= 7:
+            break
+    places = places[:: max(1, -(-places.size // 7))]
+    if places.size < 2:
+        places = np.linspace(low, high, 3)
+    return places.tolist(), [short(10**place) for place in places]
+
+
 def _labels(samples: pd.DataFrame, rows: np.ndarray) -> list[str]:
     part = samples.iloc[rows]
     return [
@@ -48,19 +67,28 @@ def score_map(
 ) -> go.Figure:
     """One point per row, coloured by a numeric column; ``scale`` is ``linear`` or ``log``.
 
-    ``layout`` is the prefix of the coordinate columns; ``selected`` rows stay bright, the others fade.
+    ``layout`` is the prefix of the coordinate columns; ``selected`` rows stay bright, the others fade. Rows without a
+    value are hollow and grey, below the others.
     """
-    values = samples[column].to_numpy(dtype=np.float64)[rows]
+    everything = samples[column].to_numpy(dtype=np.float64)
+    missing, rows = rows[~np.isfinite(everything[rows])], rows[np.isfinite(everything[rows])]
+    values = everything[rows]
     shown = _logarithm(values) if scale == "log" else values
     low, high = limits(shown)
     bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
     if scale == "log":
-        ticks = np.linspace(low, high, 5)
-        bar |= {"tickvals": ticks.tolist(), "ticktext": [f"{10**t:.1e}" for t in ticks]}
+        places, texts = log_ticks(low, high)
+        bar |= {"tickvals": places, "ticktext": texts}
     marker = {"color": shown.astype(np.float32), "colorscale": "Viridis", "cmin": low, "cmax": high, "size": MARKER,
               "colorbar": bar}  # fmt: skip
-    figure = go.Figure(_points(samples, rows, layout, marker, [f"{v:.3g}" for v in values], selected))
-    return _bare(figure)
+    hollow = {"color": "#8a969e", "symbol": "circle-open", "size": MARKER - 1}
+    figure = go.Figure()
+    if missing.size:
+        figure.add_trace(
+            _points(samples, missing, layout, hollow, ["validation image: no score"] * len(missing), selected)
+        )
+    texts = [f"{_escape(title)}: {short(v, 3)}" for v in values]
+    return _bare(figure.add_trace(_points(samples, rows, layout, marker, texts, selected)))
 
 
 def category_map(
@@ -95,7 +123,7 @@ def _points(
 
 
 def _bare(figure: go.Figure) -> go.Figure:
-    """Distances mean little on these maps: no axes, no grid."""
+    """Distances mean little on these maps: no axes, no grid, and all the room is used."""
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     return figure.update_layout(
         xaxis=axis, yaxis=axis, margin=MARGIN, height=460, dragmode="lasso", hovermode="closest"
@@ -110,10 +138,13 @@ def histogram(values: FloatArray, selected: FloatArray, title: str, scale: str) 
     figure = go.Figure()
     for part, name, colour in ((shown, "all training images", "#9aa7b0"), (chosen, "selection", "#ee6677")):
         counts, _ = np.histogram(part, bins=edges)
-        figure.add_bar(x=middles, y=counts, width=widths, name=name, marker_color=colour)
+        figure.add_bar(
+            x=middles, y=counts, width=widths, name=name, marker_color=colour, showlegend=bool(chosen.size),
+            hovertemplate="%{y} images<extra></extra>",
+        )  # fmt: skip
     if scale == "log":
-        ticks = np.linspace(edges[0], edges[-1], 6)
-        figure.update_xaxes(tickvals=ticks, ticktext=[f"{10**t:.0e}" for t in ticks])
+        places, texts = log_ticks(float(edges[0]), float(edges[-1]))
+        figure.update_xaxes(tickvals=places, ticktext=texts)
     return figure.update_layout(
         barmode="overlay", margin={"l": 8, "r": 8, "t": 24, "b": 8}, height=220, xaxis_title=title,
         yaxis_title="images", legend={"orientation": "h", "y": 1.18, "x": 0},

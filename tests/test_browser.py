@@ -98,7 +98,7 @@ def test_impossible_sizes_are_explained(browser: Browser, address: tuple[str, Pa
     field.fill("6797")
     field.press("Enter")
     expect(page.get_by_text("digits has 6797 images")).to_be_visible()
-    expect(page.get_by_role("button", name="Compute sample information")).to_have_count(0)
+    expect(page.get_by_role("button", name="Compute sample information")).to_be_disabled()
 
 
 def test_run_lasso_open_and_link(browser: Browser, address: tuple[str, Path]) -> None:

@@ -177,6 +177,16 @@ def test_another_ridge_reuses_the_kernel_and_foreign_folders_are_left_alone(smal
         pipeline.score(SMALL, tmp_path / "mine")
 
 
+def test_subset_kernel_carries_its_error(small_run: Run, tmp_path: Path) -> None:
+    config = RunConfig("mnist-4v9", train=60, validation=40, kernel="subset", outputs="initial")
+    run = pipeline.score(config, tmp_path / "subset")
+    facts = run.meta["kernel"]
+    assert facts["kind"] == "subset" and 0 < facts["fidelity"] < 0.2
+    assert facts["coordinates"] < small_run.meta["kernel"]["coordinates"]
+    exact, got = (np.asarray(each.array("gram")) for each in (small_run, run))
+    assert np.linalg.norm(got - exact) / np.linalg.norm(exact) == pytest.approx(facts["fidelity"], rel=0.5)
+
+
 def test_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sampleinfo import kernels
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import base64
+import html
 import math
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from sampleinfo import figures
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.state import open_by_id, opened_row
+from sampleinfo.ui.words import plain
 
-SIDE, AFFECTED = 168, 8
+#: Pixels of the large picture and of a tile in a strip; tiles in a strip.
+SIDE, TILE, AFFECTED = 168, 52, 8
 
 
 def detail(run: Run) -> None:
-    """Picture, label, prediction, scores, neighbours and the validation images it changes most."""
+    """Picture, label, prediction, scores, neighbours and what it changes, or what changes it."""
     row = opened_row(run)
     if row is None:
-        st.warning(f"This run has no image called {st.query_params.get('sample')!r}. Pick one in the gallery.")
+        wanted = plain(repr(st.query_params.get("sample")))
+        st.warning(f"This run has no image called {wanted}. Pick one in the gallery.")
         return
     sample = run.samples.iloc[row]
     with st.container(border=True, key="detail"):
@@ -36,26 +42,32 @@ def detail(run: Run) -> None:
         _neighbours(run, row)
         if sample["split"] == TRAIN:
             _affected(run, row)
-        st.caption("Link to this image: copy the address of this page.")
+        else:
+            _affecting(run, row)
+        _link(run, row)
 
 
 def _picture(run: Run, row: int) -> None:
-    data = base64.b64encode(run.picture(row)).decode()
+    png = run.picture(row)
+    tiny = int.from_bytes(png[16:20], "big") < SIDE
     st.html(
-        f'<img alt="the image" style="width:100%;max-width:{SIDE}px;aspect-ratio:1;object-fit:contain;background:#000;'
-        f'image-rendering:pixelated;border-radius:6px" src="data:image/png;base64,{data}">'
+        f'<img alt="{html.escape(str(run.samples["sample_id"].iloc[row]))}" style="width:100%;max-width:{SIDE}px;'
+        f"aspect-ratio:1;object-fit:contain;background:#000;border-radius:6px;display:block;"
+        f'image-rendering:{"pixelated" if tiny else "auto"}" '
+        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     )
 
 
 def _facts(sample: pd.Series) -> None:
     right = sample["predicted"] == sample["class_name"]
-    split = "training" if sample["split"] == TRAIN else "validation"
-    how = "when left out of training" if sample["split"] == TRAIN else "after training"
+    training = sample["split"] == TRAIN
     verdict = ":green-badge[right]" if right else ":red-badge[wrong]"
-    st.markdown(f"#### {sample['sample_id']}")
+    st.markdown(f"#### {plain(sample['sample_id'])}")
     st.markdown(
-        f"Label **{sample['class_name']}** · predicted **{sample['predicted']}** {verdict} {how}  \n"
-        f"{sample['source']} · {split} image · prediction error {sample['prediction_error']:.3f}"
+        f"Label **{plain(sample['class_name'])}** · predicted **{plain(sample['predicted'])}** {verdict} "
+        f"{'when left out of training' if training else 'after training'}  \n"
+        f"{plain(sample['source'])} · {'training' if training else 'validation'} image  \n"
+        f"prediction error {sample['prediction_error']:.3f} output units"
     )
 
 
@@ -64,7 +76,8 @@ def _scores(run: Run, row: int) -> None:
     for name, score in SCORES.items():
         value = float(run.samples[name].iloc[row])
         st.markdown(
-            f"**{score.title}** {value:.3g} {score.unit} · {_rank(train[name], value)}  \n:small[{score.sentence}]"
+            f"**{score.title}** {figures.short(value, 3)} {score.unit} · {_rank(train[name], value)}  \n"
+            f":small[{score.sentence}]"
         )
 
 
@@ -79,8 +92,8 @@ def _rank(values: pd.Series, value: float) -> str:
 def _neighbours(run: Run, row: int) -> None:
     rows = np.asarray(run.array("neighbours")[row])[:AFFECTED]
     st.markdown("**Nearest in the network's features**")
-    notes = [str(run.samples["split"].iloc[r]) for r in rows]
-    open_by_id(run, gallery(run, rows.tolist(), notes, key="neighbours", label="Nearest images", opened=""))
+    notes = ["training" if run.samples["split"].iloc[r] == TRAIN else "validation" for r in rows]
+    _strip(run, rows, notes, "Nearest images")
 
 
 def _affected(run: Run, row: int) -> None:
@@ -88,11 +101,39 @@ def _affected(run: Run, row: int) -> None:
     change = np.asarray(run.array("val_change")[:, row])
     loss = np.asarray(run.array("val_loss_change")[:, row])
     order = np.argsort(-change)[:AFFECTED]
-    train = int(run.meta["sizes"]["train"])
     st.markdown(
-        "**Validation images it changes most**",
-        help="How far the prediction moves (output units) when this image is left out, and whether that makes it "
-        "worse (this image helps) or better (it hurts).",
+        "**Validation images it changes most**  \n:small[How far their prediction moves, in output units, if this "
+        "image is left out. Helps: their loss would rise without it; hurts: it would fall.]"
     )
-    notes = [f"{change[j]:.1g} {'helps' if loss[j] > 0 else 'hurts'}" for j in order]
-    open_by_id(run, gallery(run, (order + train).tolist(), notes, key="affected", label="Changed most", opened=""))
+    notes = [_effect(change[j], loss[j]) for j in order]
+    _strip(run, order + int(run.meta["sizes"]["train"]), notes, "Changed most")
+
+
+def _affecting(run: Run, row: int) -> None:
+    """Training images that change this validation image's prediction most."""
+    place = row - int(run.meta["sizes"]["train"])
+    change = np.asarray(run.array("val_change")[place])
+    loss = np.asarray(run.array("val_loss_change")[place])
+    order = np.argsort(-change)[:AFFECTED]
+    st.markdown(
+        "**Training images that change it most**  \n:small[How far this prediction moves, in output units, if they are "
+        "left out. Helps: this image's loss would rise without them; hurts: it would fall.]"
+    )
+    _strip(run, order, [_effect(change[i], loss[i]) for i in order], "Changing it most")
+
+
+def _effect(change: float, loss: float) -> str:
+    return f"{figures.short(change, 1)} {'helps' if loss > 0 else 'hurts'}"
+
+
+def _strip(run: Run, rows: np.ndarray, notes: list[str], label: str) -> None:
+    key = label.lower().replace(" ", "-")
+    open_by_id(run, gallery(run, rows.tolist(), notes, key=key, label=label, opened="", tile=TILE))
+
+
+def _link(run: Run, row: int) -> None:
+    """The address of this page with this image open, ready to copy."""
+    query = urlencode({"run": run.id, "sample": str(run.samples["sample_id"].iloc[row])})
+    page = str(st.context.url or "").split("?")[0]
+    st.caption("Link to this image")
+    st.code(f"{page}?{query}", language=None, wrap_lines=True)

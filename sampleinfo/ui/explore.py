@@ -14,9 +14,13 @@ from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.map import View, clear_selection
 from sampleinfo.ui.state import open_by_id, opened_id
+from sampleinfo.ui.words import count, plain
 
-PAGE, EXTREMES = 200, 10
-ORDERS = {"high": "Highest first", "low": "Lowest first", "error": "Largest error", "class": "Class", "id": "Name"}
+PAGE, EXTREMES, SMALL_TILE = 200, 10, 52
+ORDERS = {
+    "high": "Score, highest first", "low": "Score, lowest first", "error": "Prediction error", "class": "Class",
+    "id": "Sample id",
+}  # fmt: skip
 
 
 def run_facts(run: Run) -> None:
@@ -25,10 +29,10 @@ def run_facts(run: Run) -> None:
     sizes, kernel, ridge, accuracy = meta["sizes"], meta["kernel"], meta["ridge"], meta["accuracy"]
     exact = "exact kernel" if kernel["fidelity"] is None else f"subset kernel, error {kernel['fidelity']:.1%}"
     st.caption(
-        f"{meta['dataset']['title']} · {meta['model']['title']} · {sizes['train']} training and {sizes['validation']} "
-        f"validation images · {exact} · ridge {ridge['value']:.3g} ({ridge['how']}) · predicted accuracy "
-        f"{accuracy['validation']:.1%} on validation, {accuracy['leave_one_out']:.1%} leave-one-out · "
-        ":orange-badge[not validated against retraining]",
+        f"{plain(meta['dataset']['title'])} · {plain(meta['model']['title'])} · {sizes['train']} training and "
+        f"{sizes['validation']} validation images · {exact} · ridge {ridge['value']:.3g} ({ridge['how']}) · "
+        f"predicted accuracy {accuracy['validation']:.1%} on validation, {accuracy['leave_one_out']:.1%} leave-one-out"
+        " · :orange-badge[not validated against retraining]",
         help="The scores are exact for the network linearized at its pre-trained weights; real training may differ.",
     )
 
@@ -49,30 +53,30 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
     samples = run.samples
     train = np.flatnonzero(samples["split"] == TRAIN)
     rows = np.asarray(selection, dtype=int) if selection else train
+    drawn = count(int(samples["split"].isin(view.splits).sum()), "image")
     with st.container(horizontal=True, vertical_alignment="center", key="gallery-head"):
         st.markdown(
-            f"**{len(rows)} selected** of {len(train)}" if selection else f"**All {len(train)} training images**",
+            f"**{len(rows)} selected** of {drawn}" if selection else f"**All {len(train)} training images**",
             width="content",
         )
         order = st.selectbox(
-            "Sort", list(ORDERS), format_func=ORDERS.__getitem__, key="order", label_visibility="collapsed", width=170
+            "Sort", list(ORDERS), format_func=ORDERS.__getitem__, key="order", label_visibility="collapsed", width=180
         )
         if selection:
             st.button("Clear selection", key="clear", on_click=clear_selection, args=(run,), type="tertiary")
         else:
-            st.caption("Drag a lasso on the map to choose.", width="content")
+            st.caption("Lasso on the map to choose.", width="content")
     ordered = _ordered(run, rows, view.score, order)
     pages = -(-len(ordered) // PAGE)
-    page = 1
-    if pages > 1:
-        page = st.number_input(
-            f"Page of {pages} ({PAGE} images each)", 1, pages, 1, key=f"page-{len(ordered)}", width=220
-        )
+    key = f"page-{run.id}-{len(ordered)}"
+    page = min(int(st.session_state.get(key) or 1), pages)
     shown = ordered[(page - 1) * PAGE : page * PAGE]
     opened = gallery(
         run, shown.tolist(), _notes(run, shown, view.score), key="gallery", label="Images", height=300,
         opened=opened_id(run),
     )  # fmt: skip
+    if pages > 1:
+        st.pagination(pages, key=key)
     open_by_id(run, opened)
 
 
@@ -81,12 +85,13 @@ def extremes(run: Run, view: View) -> None:
     train = np.flatnonzero(run.samples["split"] == TRAIN)
     ranked = _ordered(run, train, view.score, "high")
     score = SCORES[view.score]
-    for words, rows in (("most", ranked[:EXTREMES]), ("least", ranked[::-1][:EXTREMES])):
-        title = f"{len(rows)} {words} informative" if score.unit == "nats" else f"{len(rows)} {words}"
+    high, low = ("most informative", "least informative") if score.unit == "nats" else ("highest", "lowest")
+    for words, rows in ((high, ranked[:EXTREMES]), (low, ranked[::-1][:EXTREMES])):
+        title = f"{len(rows)} {words}"
         st.markdown(f"**{title}** · {score.title}", help=score.sentence)
         opened = gallery(
             run, rows.tolist(), _notes(run, rows, view.score), key=f"extreme-{words}", label=title,
-            opened=opened_id(run),
+            opened=opened_id(run), tile=SMALL_TILE,
         )  # fmt: skip
         open_by_id(run, opened)
 
@@ -103,4 +108,4 @@ def _ordered(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
 
 def _notes(run: Run, rows: np.ndarray, score: str) -> list[str]:
     values = run.samples[score].to_numpy(dtype=np.float64)[rows]
-    return [f"{v:.2g}" if np.isfinite(v) else "validation" for v in values]
+    return [figures.short(v) if np.isfinite(v) else "validation" for v in values]

@@ -9,6 +9,7 @@ import streamlit as st
 from sampleinfo import store
 from sampleinfo.errors import InvalidRun
 from sampleinfo.store import Run
+from sampleinfo.ui.words import plain
 
 STYLE = """<style>
 .block-container {padding-top: 1.2rem; padding-bottom: 3rem; max-width: 1600px}
@@ -40,7 +41,7 @@ def pick_run() -> Run | None:
     by_id = {run.id: run for run in store.list_runs()}
     wanted = st.query_params.get("run")
     if wanted and wanted not in by_id:
-        st.error(f"There is no run called {wanted!r} here." + (" Choose another below." if by_id else ""))
+        st.error(f"There is no run called {plain(repr(wanted))} here." + (" Choose another below." if by_id else ""))
     if not by_id:
         st.info("There are no runs yet. Start one on Home: the built-in digits take about a minute or two.")
         st.page_link("app.py", label="Go to Home", icon=":material/home:")

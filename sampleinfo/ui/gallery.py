@@ -12,13 +12,13 @@ from sampleinfo.store import Run
 from sampleinfo.ui import media
 
 CSS = """
-.grid {display: flex; flex-wrap: wrap; gap: 6px; overflow-y: auto; padding: 4px; align-content: flex-start}
-.item {width: 72px; cursor: pointer; border: 2px solid transparent; border-radius: 6px; padding: 2px; color:
-  var(--st-text-color); font: 12px/1.3 var(--st-font); text-align: center; box-sizing: border-box}
+.grid {display: flex; flex-wrap: wrap; gap: 4px; overflow-y: auto; padding: 4px; align-content: flex-start}
+.item {width: calc(var(--tile) + 8px); cursor: pointer; border: 2px solid transparent; border-radius: 6px; padding: 2px;
+  color: var(--st-text-color); font: 12px/1.3 var(--st-font); text-align: center; box-sizing: border-box}
 .item:hover {background: var(--st-secondary-background-color)}
 .item:focus-visible {outline: 3px solid var(--st-primary-color); outline-offset: 1px}
 .item[aria-selected=true] {border-color: var(--st-primary-color); background: var(--st-secondary-background-color)}
-.picture {width: 64px; height: 64px; border-radius: 4px; background-color: #000; image-rendering: pixelated}
+.picture {width: var(--tile); height: var(--tile); border-radius: 4px; background-color: #000; margin: 0 auto}
 .caption {overflow: hidden; text-overflow: ellipsis; white-space: nowrap}
 .wrong {color: #d1495b; font-weight: 600}
 .note {opacity: .75; font-size: 11px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap}
@@ -34,7 +34,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   grid.setAttribute('aria-label', data.label)
   grid.style.maxHeight = data.height ? data.height + 'px' : ''
-  const side = data.side, per = side * side, tile = 64
+  const side = data.side, per = side * side, tile = data.tile
+  grid.style.setProperty('--tile', tile + 'px')
   const signature = JSON.stringify(data.items)
   const open = (item) => setTriggerValue('opened', item.dataset.sampleId)
   if (grid.dataset.signature !== signature) {
@@ -51,6 +52,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       picture.className = 'picture'
       const place = entry.row % per, sheet = Math.floor(entry.row / per)
       picture.style.backgroundImage = `url("${data.folder}/${String(sheet).padStart(3, '0')}.webp")`
+      picture.style.backgroundSize = `${tile * side}px auto`
       picture.style.backgroundPosition = `-${tile * (place % side)}px -${tile * Math.floor(place / side)}px`
       const caption = document.createElement('div')
       caption.className = entry.wrong ? 'caption wrong' : 'caption'
@@ -95,14 +97,17 @@ _component = st.components.v2.component("sampleinfo_gallery", css=CSS, js=JS)
 
 
 def gallery(
-    run: Run, rows: Sequence[int], notes: Sequence[str], *, key: str, label: str, opened: str, height: int | None = None
-) -> str | None:
+    run: Run, rows: Sequence[int], notes: Sequence[str], *, key: str, label: str, opened: str,
+    height: int | None = None, tile: int = pictures.TILE,
+) -> str | None:  # fmt: skip
     """Show the images at ``rows`` with a caption (class) and a note each; the id of the one just opened, or None.
 
     Click, Enter or Space opens; arrows, Home and End move. Wrong predictions have a red caption.
+    ``height`` limits the gallery, which then scrolls; ``tile`` is the side of a picture; both in pixels.
     """
     data = {
-        "label": label, "opened": opened, "height": height, "side": pictures.SHEET_SIDE, "folder": media.publish(run),
+        "label": label, "opened": opened, "height": height, "tile": tile, "side": pictures.SHEET_SIDE,
+        "folder": media.publish(run),
         "items": [_item(run, int(row), note) for row, note in zip(rows, notes, strict=True)],
     }  # fmt: skip
     result = _component(key=key, data=data, on_opened_change=lambda: None)

@@ -56,8 +56,11 @@ def map_controls() -> View:
             "Colour scale", ["log", "linear"], default="log", key="scale", required=True,
             disabled=colour in CATEGORIES, help="Information is heavy-tailed: most images give little, a few much.",
         )  # fmt: skip
-        both = st.toggle("Validation images too", key="validation", disabled=colour in SCORES)
-    splits = (TRAIN, "validation") if both and colour not in SCORES else (TRAIN,)
+        both = st.toggle(
+            "Show validation images", key="validation",
+            help="They have a prediction but no score: on a map of a score they are hollow and grey.",
+        )  # fmt: skip
+    splits = (TRAIN, "validation") if both else (TRAIN,)
     return View(colour, layout or "umap", scale or "log", splits)
 
 

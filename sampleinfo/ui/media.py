@@ -30,6 +30,11 @@ def publish(run: Run) -> str:
     return f"app/static/{token}"
 
 
+def withdraw(run: Run) -> None:
+    """Take a run's thumbnails out of ``static/``."""
+    shutil.rmtree(app_folder() / "static" / _token(run), ignore_errors=True)
+
+
 def _link(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from sampleinfo import figures, jobs
 from sampleinfo.jobs import JobStatus
+from sampleinfo.ui.words import duration, plain
 
 MARKS = {
     "done": ":green[:material/check_circle:]",
@@ -39,9 +40,9 @@ def _active(job: JobStatus) -> None:
     with st.container(border=True, key=f"job-{job.id}"):
         st.markdown(f"**{_name(job)}** · {job.stage or 'Starting'}")
         st.progress(job.fraction)
-        left = f" · about {job.seconds_left:.0f} s left" if job.seconds_left is not None else ""
+        left = f" · about {duration(job.seconds_left)} left" if job.seconds_left is not None else ""
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{job.fraction:.0%} · {job.seconds:.0f} s gone{left}")
+            st.caption(f"{job.fraction:.0%} · {duration(job.seconds)} so far{left}")
             if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:"):
                 jobs.cancel(job.id)
                 st.toast("Stopping; finished blocks are kept.")
@@ -53,8 +54,10 @@ def _active(job: JobStatus) -> None:
 
 def _ended(job: JobStatus) -> None:
     with st.container(border=True, key=f"job-{job.id}", horizontal=True, vertical_alignment="center"):
-        words = {"done": f"finished in {job.seconds:.0f} s"}.get(job.state, job.state)
-        st.markdown(f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {job.message}" if job.message else ""))
+        words = {"done": f"finished in {duration(job.seconds)}"}.get(job.state, job.state)
+        st.markdown(
+            f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {plain(job.message)}" if job.message else "")
+        )
         if job.state == "done" and job.run_id:
             st.page_link("pages/explore.py", label="Explore it", icon=":material/scatter_plot:",
                          query_params={"run": job.run_id}, width="content")  # fmt: skip

@@ -7,6 +7,7 @@ import streamlit as st
 from sampleinfo import datasets, jobs, models, planning
 from sampleinfo.config import KERNELS, RunConfig
 from sampleinfo.errors import SampleInfoError
+from sampleinfo.ui.words import duration, plain
 
 KERNEL_HELP = (
     "Which parameters the comparison of two images uses. Exact: all of them. Subset: 2000 random coordinates per "
@@ -25,10 +26,12 @@ def run_form() -> None:
     name = st.selectbox("Data", names, format_func=lambda n: datasets.PRESETS[n].title, key="data")
     model = st.selectbox("Network", list(models.MODELS), format_func=lambda n: models.MODELS[n].title, key="model")
     config = _settings(name, model)
-    if isinstance(config, str):
-        st.error(config)
+    plan = _plan(config) if isinstance(config, RunConfig) else config
+    if isinstance(config, str) or isinstance(plan, str):
+        st.error(plain(plan), icon=":material/error:")
+        st.button("Compute sample information", type="primary", icon=":material/play_arrow:", disabled=True)
         return
-    _cost_and_start(config)
+    _start(config, plan)
 
 
 def _settings(name: str, model: str) -> RunConfig | str:
@@ -61,18 +64,21 @@ def _settings(name: str, model: str) -> RunConfig | str:
         return str(error)
 
 
-def _cost_and_start(config: RunConfig) -> None:
+def _plan(config: RunConfig) -> planning.Estimate | str:
+    """What the run will cost, or why it cannot be."""
     try:
-        plan = planning.estimate(config)
+        return planning.estimate(config)
     except SampleInfoError as error:
-        st.error(str(error))
-        return
+        return str(error)
+
+
+def _start(config: RunConfig, plan: planning.Estimate) -> None:
     st.caption(
-        f"About **{plan.seconds:.0f} s** and **{plan.memory / 2**30:.1f} GiB** on this machine. "
+        f"About **{duration(plan.seconds)}** and **{plan.memory / 2**30:.1f} GiB** on this machine. "
         f"{plan.kernel.capitalize()} kernel ({plan.reason})."
     )
     if st.button("Compute sample information", type="primary", icon=":material/play_arrow:", key="start"):
         try:
             jobs.start(config)
         except SampleInfoError as error:
-            st.error(str(error))
+            st.error(plain(error))

@@ -6,6 +6,8 @@ import streamlit as st
 
 from sampleinfo import store
 from sampleinfo.store import Run
+from sampleinfo.ui import media
+from sampleinfo.ui.words import plain
 
 SHOWN = 30
 
@@ -30,7 +32,7 @@ def _row(run: Run) -> None:
     meta = run.meta
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"run-{run.id}"):
         st.markdown(
-            f"**{run.title}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
+            f"**{plain(run.title)}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
             f":small[accuracy {meta['accuracy']['validation']:.1%} · ridge {meta['ridge']['value']:.3g} · "
             f"{meta['kernel']['kind']} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]"
         )
@@ -39,5 +41,6 @@ def _row(run: Run) -> None:
         with st.popover("Delete", type="tertiary"):
             st.write("The run's scores and arrays go; this cannot be undone.")
             if st.button("Delete this run", key=f"delete-{run.id}"):
+                media.withdraw(run)
                 store.delete_run(run)
                 st.rerun()
