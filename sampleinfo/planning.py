@@ -11,7 +11,7 @@ import psutil
 
 from sampleinfo import datasets, models
 from sampleinfo.config import SUBSET_SIZE, RunConfig
-from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.errors import InvalidSetting
 from sampleinfo.targets import num_outputs
 
 #: Share of the free memory a run may use, and seconds of kernel products up to which ``auto`` stays exact.
@@ -87,11 +87,8 @@ def estimate(config: RunConfig) -> Estimate:
 
 def _num_classes(config: RunConfig) -> int:
     names = datasets.find(config.dataset).class_names
-    for name in config.classes:
-        if name not in names:
-            raise UnknownName(f"class of {config.dataset}", name, names)
-    if config.classes and (len(config.classes) < 2 or len(set(config.classes)) < len(config.classes)):
-        raise InvalidSetting(f"classes must be at least two different ones, got {', '.join(config.classes)}.")
+    if config.classes:
+        datasets.check_classes(config.dataset, names, config.classes)
     return len(config.classes) or len(names)
 
 

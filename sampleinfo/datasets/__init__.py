@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sampleinfo.datasets.builtin import PRESETS, Preset
-from sampleinfo.datasets.splitting import choose_classes, split
+from sampleinfo.datasets.splitting import check_classes, choose_classes, split
 from sampleinfo.errors import UnknownName
 from sampleinfo.types import Dataset
 
-__all__ = ["PRESETS", "Preset", "choose_classes", "find", "load", "split"]
+__all__ = ["PRESETS", "Preset", "check_classes", "choose_classes", "find", "load", "split"]
 
 
 def find(name: str) -> Preset:

@@ -10,6 +10,20 @@ from sampleinfo.errors import InvalidData, InvalidSetting, UnknownName
 from sampleinfo.types import TRAIN, VALIDATION, Dataset, IntArray
 
 
+def check_classes(dataset: str, known: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    """Whether ``classes`` are at least two different ones of those ``known`` in the data set.
+
+    Raises:
+        UnknownName: a class the data set does not have.
+        InvalidSetting: fewer than two classes, or one named twice.
+    """
+    for name in classes:
+        if name not in known:
+            raise UnknownName(f"class of {dataset}", name, known)
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise InvalidSetting(f"classes must be at least two different ones, got {', '.join(classes) or 'none'}.")
+
+
 def choose_classes(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     """Only the images of ``classes``, relabelled 0, 1, ... in the order given.
 
@@ -17,11 +31,7 @@ def choose_classes(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
         UnknownName: a class the data set does not have.
         InvalidSetting: fewer than two classes, or one named twice.
     """
-    for name in classes:
-        if name not in dataset.class_names:
-            raise UnknownName(f"class of {dataset.name}", name, dataset.class_names)
-    if len(classes) < 2 or len(set(classes)) < len(classes):
-        raise InvalidSetting(f"classes must be at least two different ones, got {', '.join(classes) or 'none'}.")
+    check_classes(dataset.name, dataset.class_names, classes)
     new_label = np.full(len(dataset.class_names), -1)
     new_label[[dataset.class_names.index(name) for name in classes]] = np.arange(len(classes))
     labels = new_label[dataset.labels]
