@@ -1,204 +1,189 @@
-"""The linearized network in closed form: training it, and leaving each sample out.
+"""The linearized network in closed form: training it, and training it again with samples left out, kept or relabelled.
 
 Notation (Harutyunyan et al. 2021, section 4). J stacks the Jacobians of the n training images at the initial weights
-w0, k rows per image (sample-major); K = J J^T is the neural tangent kernel and K_val = J_val J^T. Training
-w0 + J^T a on the summed squared loss with ridge / 2 ||w - w0||^2 to convergence gives
+w0, k rows per image (sample-major); K = J J^T is the neural tangent kernel and K_val = J_val J^T. With the residual
+r = Y - f_0(X), training by gradient descent gives
 
-    a = G r,    G = (K + ridge I)^-1,    f(x_val) = f_0(x_val) + K_val a.
+    w = w0 + J^T a,    f(x_val) = f_0(x_val) + K_val a,    a = h(K) r,
 
-Leaving sample i out changes a by (block inverse; E_i selects the k rows of sample i)
-
-    a - a_-i = c_i = G E_i (E_i^T G E_i)^-1 E_i^T a,
-
-so one factorisation serves all n problems. Its by-product e_i = (E_i^T G E_i)^-1 E_i^T a is the error
-y_i - f_-i(x_i) of the network that has not seen sample i.
+h set by how one trains (``filters``). Leaving samples out has a closed form as well, so that one factorisation serves
+every question about the same kernel (``solvers``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg
+import numpy.typing as npt
 
-from sampleinfo.errors import InvalidSetting, NumericalError
-from sampleinfo.types import FloatArray
+from sampleinfo import solvers
+from sampleinfo.blocks import finite
+from sampleinfo.errors import InvalidSetting
+from sampleinfo.problem import Problem, Training, checked_indices, columns, explained, sample_major
+from sampleinfo.solvers import Solver
+from sampleinfo.types import FloatArray, IntArray
 
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """One linearized training problem; float64, sample-major rows.
-
-    Args:
-        gram: (nk, nk) kernel between training images, symmetric.
-        cross: (mk, nk) kernel between validation and training images.
-        residual: (n, k) targets minus initial outputs.
-        val_outputs: (m, k) initial outputs on the validation images.
-        val_targets: (m, k) or None.
-
-    Raises:
-        InvalidSetting: shapes that do not fit each other.
-        NumericalError: a value that is not finite.
-    """
-
-    gram: FloatArray
-    cross: FloatArray
-    residual: FloatArray
-    val_outputs: FloatArray
-    val_targets: FloatArray | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("residual", "val_outputs"):
-            if getattr(self, name).ndim != 2:
-                raise InvalidSetting(f"{name} must have two dimensions, got shape {getattr(self, name).shape}.")
-        (n, k), m = self.residual.shape, len(self.val_outputs)
-        expected = {"gram": (n * k, n * k), "cross": (m * k, n * k), "val_outputs": (m, k), "val_targets": (m, k)}
-        for name, shape in expected.items():
-            value = getattr(self, name)
-            if value is None and name == "val_targets":
-                continue
-            if value.shape != shape:
-                raise InvalidSetting(f"{name} must have shape {shape}, got {value.shape}.")
-        for name in ("gram", "cross", "residual", "val_outputs", "val_targets"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise NumericalError(f"{name} holds values that are not finite.")
-
-    @property
-    def n(self) -> int:
-        """Training images."""
-        return len(self.residual)
-
-    @property
-    def k(self) -> int:
-        """Outputs per image."""
-        return int(self.residual.shape[1])
-
-    @property
-    def m(self) -> int:
-        """Validation images."""
-        return len(self.val_outputs)
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the linearized network is trained.
-
-    ``steps`` None trains to convergence, which needs ``ridge`` > 0 (on the summed loss). ``lr`` is on the mean loss.
-    Finite ``steps`` are not available yet: ``fit`` says so.
-    """
-
-    steps: int | None = None
-    lr: float = 1e-3
-    ridge: float = 0.0
-    continuous: bool = False
+__all__ = ["Fit", "LeaveEachOut", "Problem", "Training", "fit"]
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveEachOut:
     """What leaving out each training image changes: the result on all samples minus the result without sample i.
 
-    ``coefficient_change`` (nk, n), ``val_change`` (m, k, n), ``errors`` (n, k): y_i - f_-i(x_i).
+    Each is computed when first asked for, and kept.
     """
 
-    coefficient_change: FloatArray
-    val_change: FloatArray
-    errors: FloatArray
+    problem: Problem
+    solver: Solver
+    training: Training
+
+    @cached_property
+    def coefficient_change(self) -> FloatArray:
+        """(nk, n) a - a_-i; a_-i is zero in the rows of sample i."""
+        problem = self.problem
+        with explained(self.training):
+            changes = self.solver.changes(self._residual)
+        return sample_major(changes, problem.rows).reshape(problem.n * problem.k, problem.n)
+
+    @cached_property
+    def val_change(self) -> FloatArray:
+        """(m, k, n) f - f_-i on the validation images."""
+        problem = self.problem
+        with explained(self.training):
+            changes = self.solver.predicted_changes(problem.cross, self._residual)
+        return finite(sample_major(changes, problem.rows), "prediction changes")
+
+    @cached_property
+    def errors(self) -> FloatArray:
+        """(n, k) y_i - f_-i(x_i)."""
+        with explained(self.training):
+            return self.solver.errors(self._residual).reshape(self.problem.residual.shape)
+
+    @cached_property
+    def _residual(self) -> FloatArray:
+        return columns(self.problem.residual, self.problem.rows)
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The linearized network trained on every sample of ``problem``."""
+    """The linearized network trained on the samples ``kept`` of ``whole``, with the residuals ``residual`` there.
 
-    problem: Problem
+    Made by ``fit`` and by the methods here; all fits of one kernel share one solver, so that a question about some
+    samples costs a small correction instead of another factorisation.
+    """
+
+    whole: Problem
     training: Training
+    solver: Solver
+    kept: IntArray
+    residual: FloatArray
 
     @cached_property
-    def _factor(self) -> FloatArray:
-        """(nk, nk) lower Cholesky factor of K + ridge I."""
-        shifted = self.problem.gram.copy()
-        shifted.flat[:: len(shifted) + 1] += self.training.ridge
-        try:
-            return np.asarray(linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False))
-        except linalg.LinAlgError as error:
-            raise NumericalError(
-                f"the kernel with ridge {self.training.ridge:.3g} is not positive definite; use a larger ridge "
-                f"(the kernel's mean diagonal is {np.trace(self.problem.gram) / len(shifted):.3g})."
-            ) from error
+    def problem(self) -> Problem:
+        """The problem of exactly the samples trained on."""
+        whole = self.whole
+        if self.residual is not whole.residual:
+            targets = None if whole.targets is None else whole.targets + (self.residual - whole.residual)
+            whole = replace(whole, residual=self.residual, targets=targets)
+        return whole if self._complete else whole.subset(self.kept)
+
+    @property
+    def _complete(self) -> bool:
+        return len(self.kept) == self.whole.n and bool(np.array_equal(self.kept, np.arange(self.whole.n)))
+
+    @cached_property
+    def _embedded(self) -> FloatArray:
+        """(N, c) coefficients on all samples of ``whole``, zero for those not trained on."""
+        residual = columns(self.residual, self.whole.rows)
+        with explained(self.training):
+            if len(self.kept) == self.whole.n:
+                return self.solver.coefficients(residual)
+            return self.solver.without(self._left_out, residual)
+
+    @property
+    def _left_out(self) -> IntArray:
+        return np.setdiff1d(np.arange(self.whole.n), self.kept, assume_unique=True)
 
     @cached_property
     def coefficients(self) -> FloatArray:
-        """(nk,) a = (K + ridge I)^-1 r."""
-        solved = linalg.cho_solve((self._factor, True), self.problem.residual.ravel(), check_finite=False)
-        return _finite(np.asarray(solved), "coefficients")
+        """(nk,) a of the n samples trained on."""
+        return self.embedded_coefficients.reshape(self.whole.n, -1)[self.kept].ravel()
+
+    @property
+    def embedded_coefficients(self) -> FloatArray:
+        """(nk,) a on all samples of ``whole``, zero for those not trained on."""
+        return self._embedded.reshape(-1)
 
     @cached_property
     def val_outputs(self) -> FloatArray:
-        """(m, k) outputs on the validation images after training on everything."""
-        change = self.problem.cross @ self.coefficients
-        return self.problem.val_outputs + change.reshape(self.problem.val_outputs.shape)
+        """(m, k) outputs on the validation images after training."""
+        change = self.whole.cross @ self._embedded
+        return finite(self.whole.val_outputs + change.reshape(self.whole.val_outputs.shape), "predictions")
 
     @cached_property
-    def _inverse(self) -> FloatArray:
-        """(nk, nk) G, from the factor (LAPACK potri): all of its columns are needed."""
-        inverse, info = linalg.lapack.dpotri(self._factor, lower=1)
-        if info != 0:
-            raise NumericalError(f"the kernel with ridge {self.training.ridge:.3g} is singular; use a larger ridge.")
-        return _mirror(np.asarray(inverse))
+    def train_errors(self) -> FloatArray:
+        """(n, k) y - f(x) of the samples trained on, after training."""
+        fitted = (self.whole.gram @ self._embedded).reshape(self.residual.shape)
+        return np.asarray((self.residual - fitted)[self.kept])
 
     def leave_each_out(self) -> LeaveEachOut:
-        """All n leave-one-out problems; computed once."""
+        """All n leave-one-out problems; each part is computed once."""
         return self._leave_each_out
 
     @cached_property
     def _leave_each_out(self) -> LeaveEachOut:
-        n, k, m = self.problem.n, self.problem.k, self.problem.m
-        errors = leave_one_out_errors(diagonal_blocks(self._inverse, k), self.coefficients.reshape(n, k))
-        columns = self._inverse.reshape(n * k, n, k)
-        change = np.einsum("rik,ik->ri", columns, errors, optimize=True)
-        val_change = (self.problem.cross @ change).reshape(m, k, n)
-        return LeaveEachOut(_finite(change, "coefficient change"), _finite(val_change, "prediction change"), errors)
+        if self._complete:
+            return LeaveEachOut(self.problem, self.solver, self.training)
+        return LeaveEachOut(self.problem, _solver(self.problem, self.training), self.training)
+
+    def without(self, indices: npt.ArrayLike) -> Fit:
+        """The fit on the other samples, exact. ``indices`` count this fit's samples.
+
+        Raises:
+            InvalidSetting: an index out of range or given twice; a learning rate that diverges on the others.
+        """
+        return replace(self, kept=np.delete(self.kept, checked_indices(indices, len(self.kept))))
+
+    def keep(self, indices: npt.ArrayLike) -> Fit:
+        """The fit on these samples alone, in their order, exact.
+
+        Raises:
+            InvalidSetting: an index out of range or given twice; a learning rate that diverges on them.
+        """
+        return replace(self, kept=self.kept[checked_indices(indices, len(self.kept))])
+
+    def relabel(self, indices: npt.ArrayLike, targets: npt.ArrayLike) -> Fit:
+        """The fit with other targets (b, k) for these b samples, exact: the coefficients are linear in the residual.
+
+        Raises:
+            InvalidSetting: an index out of range or given twice, targets of another shape or not finite, or a problem
+                that was made without ``targets``.
+        """
+        if self.whole.targets is None:
+            raise InvalidSetting("relabel needs the training targets; make the problem with Problem(..., targets=Y).")
+        rows = self.kept[checked_indices(indices, len(self.kept))]
+        wanted = np.asarray(targets, dtype=np.float64)
+        if wanted.shape != (len(rows), self.whole.k):
+            raise InvalidSetting(f"targets must have shape {(len(rows), self.whole.k)}, got {wanted.shape}.")
+        if not np.isfinite(wanted).all():
+            raise InvalidSetting("targets hold values that are not finite.")
+        initial = self.whole.targets[rows] - self.whole.residual[rows]
+        residual = self.residual.copy()
+        residual[rows] = wanted - initial
+        return replace(self, residual=residual)
 
 
 def fit(problem: Problem, training: Training) -> Fit:
     """Train the linearized network in closed form.
 
     Raises:
-        InvalidSetting: a ridge that is not above 0, or finite ``steps`` (not available yet).
+        InvalidSetting: a learning rate that diverges; the message names the largest stable one.
     """
-    if training.steps is not None:
-        raise InvalidSetting("training for a finite number of steps is not available yet; use steps=None.")
-    if not (np.isfinite(training.ridge) and training.ridge > 0):
-        raise InvalidSetting(f"training to convergence needs a finite ridge above 0, got {training.ridge}.")
-    return Fit(problem, training)
+    return Fit(problem, training, _solver(problem, training), np.arange(problem.n), problem.residual)
 
 
-def diagonal_blocks(matrix: FloatArray, k: int) -> FloatArray:
-    """(n, k, k) the k x k blocks on the diagonal of an (nk, nk) matrix."""
-    n = len(matrix) // k
-    blocks = matrix.reshape(n, k, n, k)
-    return blocks[np.arange(n), :, np.arange(n), :]
-
-
-def leave_one_out_errors(blocks: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """(n, k) y_i - f_-i(x_i) = (E_i^T G E_i)^-1 a_i from G's diagonal blocks (n, k, k) and a (n, k)."""
-    solved = np.asarray(np.linalg.solve(blocks, coefficients[:, :, None])[:, :, 0], dtype=np.float64)
-    return _finite(solved, "leave-one-out errors")
-
-
-def _mirror(lower: FloatArray) -> FloatArray:
-    """Copy the lower triangle onto the upper one, block by block and in place."""
-    size, step = len(lower), 512
-    for start in range(0, size, step):
-        stop = min(start + step, size)
-        block = lower[start:stop, start:stop]
-        block[:] = np.tril(block) + np.tril(block, -1).T
-        lower[start:stop, stop:] = lower[stop:, start:stop].T
-    return lower
-
-
-def _finite(values: FloatArray, what: str) -> FloatArray:
-    if not np.isfinite(values).all():
-        raise NumericalError(f"the {what} are not finite; use a larger ridge.")
-    return values
+def _solver(problem: Problem, training: Training) -> Solver:
+    with explained(training):
+        return solvers.make(problem.gram, problem.rows, training.filter)

@@ -26,9 +26,9 @@ from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
-from sampleinfo.ridge import RidgeChoice, choose_ridge
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
+from sampleinfo.tuning import Choice, Data, choose_ridge
 from sampleinfo.types import TRAIN, Dataset, FloatArray, Reporter, silent
 
 #: Raised when a change makes old results incomparable.
@@ -108,7 +108,7 @@ class Stages:
                 self.report("ridge", 0, 1)
                 choice = self._ridge(problem)
                 self.report("ridge", 1, 1)
-            fit = linearized.fit(problem, Training(ridge=choice.ridge))
+            fit = linearized.fit(problem, Training(ridge=choice.value))
             with self.timings.stage("scores"):
                 self.report("scores", 0, 1)
                 table = self._table(fit)
@@ -209,12 +209,12 @@ class Stages:
         encoded = targets.encode(self.dataset.labels, classes)
         if self.config.outputs == "centred":
             outputs = np.full_like(outputs, targets.centre(classes))
-        return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:])
+        return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:], encoded[:n])
 
-    def _ridge(self, problem: Problem) -> RidgeChoice:
+    def _ridge(self, problem: Problem) -> Choice:
         if self.config.ridge is not None:
-            return RidgeChoice(self.config.ridge, (), ())
-        return choose_ridge(problem.gram, problem.residual)
+            return Choice(self.config.ridge, (), ())
+        return choose_ridge(Data(problem.gram, problem.residual.reshape(len(problem.gram), -1), problem.rows))
 
     def _table(self, fit: Fit) -> pd.DataFrame:
         """One row per image: names, predictions (leave-one-out for training images), errors and scores."""
@@ -249,7 +249,7 @@ class Stages:
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
 
-    def _summary(self, choice: RidgeChoice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    def _summary(self, choice: Choice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
         right = (table["predicted"] == table["class_name"]).groupby(table["split"]).mean()
         preset, spec, data = datasets.find(self.config.dataset), models.find(self.config.model), self.dataset
         return {
@@ -265,7 +265,7 @@ class Stages:
                       "head": {"initialisation": "normal, 1/features", "seed": self.config.seed}},
             "sizes": {"train": self.plan.train, "validation": self.plan.validation, "outputs": self.plan.outputs},
             "kernel": facts,
-            "ridge": {"value": choice.ridge, "how": "leave-one-out error" if choice.grid else "given",
+            "ridge": {"value": choice.value, "how": "leave-one-out error" if choice.grid else "given",
                       "grid": list(choice.grid), "errors": list(choice.errors)},
             "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
             "noise_variance": 1.0,

@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from sampleinfo import store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 
 SMALL = RunConfig("mnist-4v9", train=60, validation=40)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices of a few rows: threads only stand in each other's way."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

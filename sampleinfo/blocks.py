@@ -1,0 +1,50 @@
+"""Rows and blocks of sample-major kernels, and the checks every result passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sampleinfo.errors import NumericalError
+from sampleinfo.types import FloatArray, IntArray
+
+
+def rows_of(samples: IntArray, q: int) -> IntArray:
+    """The kernel rows of samples."""
+    return np.asarray((samples[:, None] * q + np.arange(q)).ravel(), dtype=np.int64)
+
+
+def others(samples: IntArray, n: int, q: int) -> IntArray:
+    """The kernel rows of all other samples."""
+    return rows_of(np.delete(np.arange(n), samples), q)
+
+
+def square(matrix: FloatArray, rows: IntArray) -> FloatArray:
+    """The rows and columns ``rows`` of a square matrix, as a copy."""
+    return np.asarray(matrix.take(rows, axis=0).take(rows, axis=1))
+
+
+def diagonal_blocks(matrix: FloatArray, q: int) -> FloatArray:
+    """(n, q, q) the q x q blocks on the diagonal of an (nq, nq) matrix."""
+    n = len(matrix) // q
+    return matrix.reshape(n, q, n, q)[np.arange(n), :, np.arange(n), :]
+
+
+def finite(values: FloatArray, what: str) -> FloatArray:
+    """``values``, all of them finite.
+
+    Raises:
+        NumericalError: they are not.
+    """
+    if not np.isfinite(values).all():
+        raise NumericalError(f"the {what} are not finite; use a larger ridge, or another scale of the kernel.")
+    return values
+
+
+def leave_one_out_errors(blocks: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """(n, q, c) y_i - f_-i(x_i) = (E_i^T G E_i)^-1 a_i from G's diagonal blocks (n, q, q) and a (n, q, c)."""
+    with np.errstate(all="ignore"):
+        try:
+            solved = coefficients / blocks if blocks.shape[1] == 1 else np.linalg.solve(blocks, coefficients)
+        except np.linalg.LinAlgError as error:
+            raise NumericalError("a leave-one-out problem is singular; use a larger ridge.") from error
+    return finite(np.asarray(solved, dtype=np.float64), "leave-one-out errors")
