@@ -15,12 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from sampleinfo import datasets, exports, models, planning, store
-from sampleinfo.config import KERNELS, OUTPUTS, RunConfig
+from sampleinfo.config import DEVICES, KERNELS, OUTPUTS, SCOPES, RunConfig
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 from sampleinfo.planning import Estimate
 from sampleinfo.progress import Tracker
 from sampleinfo.scores import SCORES, find
-from sampleinfo.store import Run
+from sampleinfo.store import Run, kernel_words, training_words
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 INTERRUPTED = 130
@@ -81,9 +81,17 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", type=int, metavar="M", help="validation images")
     parser.add_argument("--classes", default="", metavar="A,B", help="only these classes")
     parser.add_argument("--ridge", default="auto", metavar="auto|X", help="auto: by leave-one-out error")
+    parser.add_argument("--steps", metavar="T|auto", help="gradient descent instead of convergence; ridge is then 0")
+    parser.add_argument(
+        "--lr", type=float, metavar="X", help="learning rate on the mean loss (default: half the largest stable)"
+    )
+    parser.add_argument("--continuous", action="store_true", help="gradient flow for the time T")
     parser.add_argument("--kernel", default="auto", metavar="|".join(KERNELS))
+    parser.add_argument("--scope", default="all", metavar="|".join(SCOPES), help="the layers that are trained")
     parser.add_argument("--outputs", default="centred", metavar="|".join(OUTPUTS), help="what training starts from")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of split, head, subset kernel and map")
+    parser.add_argument("--memory", type=float, metavar="GIB", help="limit (default: 70 %% of what is free)")
+    parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="where the network runs")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
     parser.set_defaults(run=_score)
 
@@ -92,11 +100,16 @@ def _config(args: argparse.Namespace) -> RunConfig:
     try:
         ridge = None if args.ridge == "auto" else float(args.ridge)
     except ValueError as error:
-        raise InvalidSetting(f"ridge must be 'auto' or a number above 0, got {args.ridge!r}.") from error
+        raise InvalidSetting(f"ridge must be 'auto' or a number, 0 or above; got {args.ridge!r}.") from error
+    try:
+        steps = args.steps if args.steps in (None, "auto") else int(args.steps)
+    except ValueError as error:
+        raise InvalidSetting(f"steps must be 'auto' or a whole number, got {args.steps!r}.") from error
     return RunConfig(
         dataset=args.dataset, model=args.model, train=args.train, validation=args.validation,
         classes=tuple(name.strip() for name in args.classes.split(",") if name.strip()),
-        ridge=ridge, kernel=args.kernel, outputs=args.outputs, seed=args.seed,
+        ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel, scope=args.scope,
+        outputs=args.outputs, seed=args.seed, memory=args.memory, device=args.device,
     )  # fmt: skip
 
 
@@ -142,17 +155,21 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
                 printed = int(10 * tracker.fraction)
                 print(f"{tracker.fraction:4.0%}  {tracker.words}: {left}", file=sys.stderr, flush=True)
 
-        run = pipeline.score(config, out, report)
+        def announce(better: Estimate) -> None:
+            tracker.plan = better
+            console.print(f"Timed on a first batch: about {better.seconds:.0f} s in all.", highlight=False)
+
+        run = pipeline.score(config, out, report, announce=announce)
         bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
     return run
 
 
 def _print_summary(run: Run) -> None:
     meta = run.meta
-    kernel, ridge, accuracy = meta["kernel"], meta["ridge"], meta["accuracy"]
-    exactness = "exact" if kernel["fidelity"] is None else f"subset, relative error {kernel['fidelity']:.3f}"
+    ridge, accuracy = meta["ridge"], meta["accuracy"]
     print(f"run        {run.path}")
-    print(f"kernel     {exactness}")
+    print(f"kernel     {kernel_words(run)}")
+    print(f"training   {training_words(run)}")
     print(f"ridge      {ridge['value']:.4g} ({ridge['how']})")
     print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from sampleinfo.errors import InvalidSetting
 
-KERNELS = ("auto", "exact", "subset")
+KERNELS = ("auto", "exact", "subset", "shared")
+SCOPES = ("all", "last-stage", "head")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 OUTPUTS = ("centred", "initial")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
 SUBSET_SIZE = 2000
@@ -20,10 +22,14 @@ SUBSET_SIZE = 2000
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run computes.
+    """What a run computes, and on what.
 
-    ``ridge`` None chooses it by closed-form leave-one-out error; ``train`` and ``validation`` None take the data
-    set's defaults. ``outputs``: ``centred`` trains f_w - f_w0 + 1/k (1/2 for one output), ``initial`` trains f_w.
+    ``train`` and ``validation`` None take the data set's defaults. ``steps`` None trains to convergence, where
+    ``ridge`` None chooses it by closed-form leave-one-out error; a number trains for that many steps of gradient
+    descent at ``lr`` (on the mean loss; None: half the largest stable one), ``auto`` for the number with the least
+    leave-one-out error, and ``ridge`` None is 0 then. ``continuous`` is gradient flow. ``outputs``: ``centred`` trains
+    f_w - f_w0 + 1/k (1/2 for one output), ``initial`` trains f_w. ``scope`` is what is trained.
+    ``device`` and ``memory`` (GiB, None: 70 % of what is free) do not change the result.
     """
 
     dataset: str
@@ -32,18 +38,33 @@ class RunConfig:
     validation: int | None = None
     classes: tuple[str, ...] = ()
     ridge: float | None = None
+    steps: int | str | None = None
+    lr: float | None = None
+    continuous: bool = False
     kernel: str = "auto"
+    scope: str = "all"
     outputs: str = "centred"
     seed: int = 0
+    device: str = "auto"
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("train", 4), ("validation", 1)):
             size = getattr(self, name)
             if size is not None and size < least:
                 raise InvalidSetting(f"{name} must be at least {least} images, got {size}.")
-        if self.ridge is not None and not (math.isfinite(self.ridge) and self.ridge > 0):
-            raise InvalidSetting(f"ridge must be a finite number above 0, or 'auto'; got {self.ridge}.")
-        for name, allowed in (("kernel", KERNELS), ("outputs", OUTPUTS)):
+        if self.ridge is not None and not (math.isfinite(self.ridge) and self.ridge >= 0):
+            raise InvalidSetting(f"ridge must be a finite number, 0 or above, or 'auto'; got {self.ridge}.")
+        for name in ("lr", "memory"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise InvalidSetting(f"{name} must be a finite number above 0, or 'auto'; got {value}.")
+        if not (self.steps is None or self.steps == "auto" or (isinstance(self.steps, int) and self.steps >= 1)):
+            raise InvalidSetting(f"steps must be at least 1, 'auto', or left out for convergence; got {self.steps!r}.")
+        if self.steps is None and (self.lr is not None or self.continuous):
+            raise InvalidSetting("a learning rate and gradient flow need a number of steps, or steps 'auto'.")
+        allowed_words = (("kernel", KERNELS), ("scope", SCOPES), ("outputs", OUTPUTS), ("device", DEVICES))
+        for name, allowed in allowed_words:
             if getattr(self, name) not in allowed:
                 raise InvalidSetting(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
         if not 0 <= self.seed < 2**32:
@@ -52,6 +73,10 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         return {**asdict(self), "classes": list(self.classes)}
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that change the result."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("device", "memory")}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:

@@ -1,27 +1,27 @@
 """Per-sample Jacobians of the outputs, from one forward pass and one backward pass per output.
 
 For a batch of b images in eval mode the samples do not mix, so the gradient of sum_b f_o(x_b) with respect to the
-*output* Z of a layer holds every sample's own gradient. With the layer's input A the parameter gradients are
-
-    convolution   dW_b = G_b unfold(A_b)^T,   db_b = sum_p G_b      (p: positions)
-    linear        dW_b = g_b a_b^T,           db_b = g_b
-    batch norm    dgamma_b = sum_p G_b x^_b,  dbeta_b = sum_p G_b   (x^: input normalised by the running statistics)
-
-No loop over images is needed and only the coordinates asked for are kept.
+*output* of a layer holds every sample's own gradient; with the layer's input it gives the parameter gradients
+(``gradients``). No loop over images is needed and only the coordinates asked for are kept. Networks with parameters in
+other kinds of layers, or that use a layer more than once, are left to ``torch.func``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.func import functional_call, jacrev, vmap
 
+from sampleinfo import gradients, recording
 from sampleinfo.errors import InvalidSetting
+from sampleinfo.gradients import Entries, Sums
+from sampleinfo.recording import Noted, NotRecordable
 
-SUPPORTED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+#: Numbers in the Jacobians that ``torch.func`` forms at once.
+FUNCTIONAL_CHUNK = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +36,20 @@ class Coordinates:
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def name(self) -> str:
+        """The tensor's name inside the network."""
+        return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
 
 def all_coordinates(module: nn.Module) -> list[Coordinates]:
-    """Every entry of every parameter.
-
-    Raises:
-        InvalidSetting: a parameter that belongs to a kind of layer without a rule here.
-    """
-    found = []
+    """Every entry of every parameter; one that several layers share counts once, at the first of them."""
+    found, seen = [], set[int]()
     for layer, part in module.named_modules():
         for parameter, tensor in part.named_parameters(recurse=False):
-            if not isinstance(part, SUPPORTED):
-                kinds = ", ".join(kind.__name__ for kind in SUPPORTED)
-                raise InvalidSetting(f"layer {layer!r} is a {type(part).__name__}; supported with parameters: {kinds}.")
-            found.append(Coordinates(layer, parameter, torch.arange(tensor.numel())))
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                found.append(Coordinates(layer, parameter, torch.arange(tensor.numel())))
     return found
 
 
@@ -65,6 +65,27 @@ def random_coordinates(module: nn.Module, per_tensor: int, seed: int) -> list[Co
         positions = torch.randperm(size, generator=generator)[:kept].sort().values
         chosen.append(Coordinates(whole.layer, whole.parameter, positions, (size / kept) ** 0.5))
     return chosen
+
+
+def in_scope(coordinates: Iterable[Coordinates], prefixes: Sequence[str]) -> list[Coordinates]:
+    """Those whose layer is one of ``prefixes`` or lies below one: "layer4" holds "layer4.1.conv1", not "layer40".
+
+    Raises:
+        InvalidSetting: nothing is left.
+    """
+    everything = list(coordinates)
+    kept = [
+        item
+        for item in everything
+        if any(item.layer == prefix or item.layer.startswith(prefix + ".") for prefix in prefixes)
+    ]
+    if not kept:
+        layers = dict.fromkeys(item.layer.split(".")[0] for item in everything)
+        raise InvalidSetting(
+            f"no parameters in the scope {', '.join(map(repr, prefixes)) or 'of no layers'}; this network has "
+            f"parameters in {', '.join(map(repr, layers))} (and below)."
+        )
+    return kept
 
 
 def group(coordinates: Iterable[Coordinates], limit: int) -> list[list[Coordinates]]:
@@ -84,82 +105,106 @@ def group(coordinates: Iterable[Coordinates], limit: int) -> list[list[Coordinat
     return groups
 
 
+def fallback_reason(module: nn.Module) -> str | None:
+    """One sentence on why gradients are formed by ``torch.func``, as far as the layers tell; None where they are not.
+
+    What only shows when the network runs (a layer used twice, inputs changed in place) is found by ``probe``.
+    """
+    return recording.static_reason(module)
+
+
 def jacobian_rows(module: nn.Module, images: Tensor, coordinates: list[Coordinates]) -> Tensor:
-    """(b, k, d) derivatives of every output by the chosen entries, times their scales; d = sum of their numbers."""
-    layers = list(dict.fromkeys(item.layer for item in coordinates))
-    outputs, inputs, activations = _record(module, images, layers)
-    k = outputs.shape[1]
-    tangents = [
-        torch.autograd.grad(outputs[:, o].sum(), [activations[name] for name in layers], retain_graph=o + 1 < k)
-        for o in range(k)
-    ]
-    by_layer = {name: torch.stack([tangents[o][i] for o in range(k)], dim=1) for i, name in enumerate(layers)}
-    parts, cache = [], dict[tuple[str, str], Tensor]()
+    """(b, k, d) derivatives of every output by the chosen entries, times their scales; d = sum of their numbers.
+
+    Raises:
+        InvalidSetting: a network in training mode, or whose images influence one another, or without outputs (b, k).
+    """
+    recording.check_mode(module)
+    return torch.cat(list(Rows.of(module, coordinates).each(images)), dim=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Jacobian rows over fixed coordinates, with what can be worked out beforehand; ``module`` must be in eval mode.
+
+    ``entries`` is None where ``torch.func`` does the work.
+    """
+
+    module: nn.Module
+    coordinates: tuple[Coordinates, ...]
+    entries: tuple[Entries, ...] | None
+
+    @classmethod
+    def of(cls, module: nn.Module, coordinates: Sequence[Coordinates]) -> Rows:
+        """Look up layers and places."""
+        if recording.static_reason(module) is not None:
+            return cls(module, tuple(coordinates), None)
+        entries = [gradients.entries(module.get_submodule(c.layer), c.parameter, c.positions) for c in coordinates]
+        return cls(module, tuple(coordinates), tuple(entries))
+
+    @classmethod
+    def functional(cls, module: nn.Module, coordinates: Sequence[Coordinates]) -> Rows:
+        """All by ``torch.func``."""
+        return cls(module, tuple(coordinates), None)
+
+    def each(self, images: Tensor) -> Iterator[Tensor]:
+        """(b, k, d_i) for each of ``coordinates``, scaled."""
+        if self.entries is None:
+            yield from functional_rows(self.module, images, self.coordinates)
+            return
+        layers = list(dict.fromkeys(item.layer for item in self.coordinates))
+        try:
+            noted = recording.record(self.module, channels_last(images), layers)
+        except NotRecordable:
+            yield from functional_rows(self.module, images, self.coordinates)
+            return
+        found, size = dict[int, Tensor](), (len(images), noted.outputs.shape[1])
+        noted.visit(lambda layers: found.update(self.formed(layers)))
+        yield from (found.pop(i) if i in found else self.zeros(i, size) for i in range(len(self.coordinates)))
+
+    def zeros(self, number: int, size: tuple[int, int]) -> Tensor:
+        """Rows of coordinates that no output depends on; size: (b, k)."""
+        return next(self.module.parameters()).detach().new_zeros(*size, len(self.coordinates[number]))
+
+    def formed(self, layers: Noted) -> Iterator[tuple[int, Tensor]]:
+        """Number and rows (b, k, d_i) of each of ``coordinates`` in ``layers``.
+
+        Matrix products come first, sums in own threads behind: the threads of the former go on turning for a while.
+        """
+        assert self.entries is not None
+        known: Sums = {}
+        order = sorted(enumerate(self.entries), key=lambda each: isinstance(each[1].layer, nn.BatchNorm2d))
+        for number, wanted in order:
+            item = self.coordinates[number]
+            if item.layer not in layers:
+                continue
+            found = gradients.form(wanted, *layers[item.layer], known)
+            yield number, found if item.scale == 1.0 else _scaled(found, item.scale)
+
+
+def _scaled(values: Tensor, scale: float) -> Tensor:
+    """``values * scale``; on the CPU without torch's threads (see ``Rows.formed``)."""
+    return torch.from_numpy(values.numpy() * scale) if values.device.type == "cpu" else values * scale
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Channels innermost in memory, in which convolutions are fastest; the values are the same."""
+    return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+
+
+def functional_rows(module: nn.Module, images: Tensor, coordinates: Sequence[Coordinates]) -> Iterator[Tensor]:
+    """(b, k, d_i) for each of ``coordinates`` by ``torch.func``: the whole gradients of the tensors, image by image."""
+    names = list(dict.fromkeys(item.name for item in coordinates))
+    values = {name: module.get_parameter(name).detach() for name in names}
+    with torch.no_grad():
+        k = module(images[:1]).shape[1]
+
+    def outputs(chosen: dict[str, Tensor], image: Tensor) -> Tensor:
+        result: Tensor = functional_call(module, chosen, (image[None],))[0]
+        return result
+
+    chunk = max(1, FUNCTIONAL_CHUNK // (k * sum(value.numel() for value in values.values())))
+    derivatives = vmap(jacrev(outputs), in_dims=(None, 0), chunk_size=chunk)(values, images)
     for item in coordinates:
-        key = (item.layer, item.parameter)
-        if key not in cache:
-            part = module.get_submodule(item.layer)
-            cache[key] = _gradient(part, item.parameter, inputs[item.layer], by_layer[item.layer]).flatten(2)
-        full = cache[key]
-        picked = full if len(item) == full.shape[2] else full[:, :, item.positions]
-        parts.append(picked if item.scale == 1.0 else picked * item.scale)
-    return torch.cat(parts, dim=2)
-
-
-def _record(
-    module: nn.Module, images: Tensor, layers: list[str]
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Outputs, and the inputs and outputs of ``layers``, of one forward pass; parameters get no gradients."""
-    inputs: dict[str, Tensor] = {}
-    activations: dict[str, Tensor] = {}
-
-    def hook_for(name: str):  # type: ignore[no-untyped-def]
-        def hook(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            inputs[name] = args[0].detach()
-            activations[name] = output if output.requires_grad else output.detach().requires_grad_()
-            return activations[name]
-
-        return hook
-
-    handles = [module.get_submodule(name).register_forward_hook(hook_for(name)) for name in layers]
-    frozen = [p for p in module.parameters() if p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        outputs = module(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-    return outputs, inputs, activations
-
-
-def _gradient(layer: nn.Module, parameter: str, entering: Tensor, tangent: Tensor) -> Tensor:
-    """(b, k, *shape) parameter gradients from the layer's input and the gradients (b, k, ...) at its output."""
-    if isinstance(layer, nn.Linear):
-        return tangent if parameter == "bias" else tangent[..., :, None] * entering[:, None, None, :]
-    if parameter == "bias":
-        return tangent.sum(dim=(3, 4))
-    if isinstance(layer, nn.BatchNorm2d):
-        assert layer.running_mean is not None and layer.running_var is not None
-        normalised = functional.batch_norm(entering, layer.running_mean, layer.running_var, eps=layer.eps)
-        return torch.einsum("bkchw,bchw->bkc", tangent, normalised)
-    assert isinstance(layer, nn.Conv2d)
-    return _convolution_gradient(layer, entering, tangent)
-
-
-def _convolution_gradient(layer: nn.Conv2d, entering: Tensor, tangent: Tensor) -> Tensor:
-    """(b, k, c_out, c_in / groups, kh, kw), one batched product per group of channels."""
-    if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
-        raise InvalidSetting(f"convolutions with padding {layer.padding!r} ({layer.padding_mode}) are not supported.")
-    b, k, c_out = tangent.shape[:3]
-    columns = functional.unfold(
-        entering, layer.kernel_size, dilation=layer.dilation, padding=layer.padding, stride=layer.stride
-    )
-    columns = columns.reshape(b, layer.groups, -1, columns.shape[2])
-    rows = tangent.reshape(b, k, layer.groups, c_out // layer.groups, -1).transpose(1, 2)
-    rows = rows.reshape(b, layer.groups, -1, rows.shape[-1])
-    products = rows @ columns.transpose(2, 3)
-    products = products.reshape(b, layer.groups, k, c_out // layer.groups, -1).transpose(1, 2)
-    return products.reshape(b, k, c_out, layer.weight[0].numel())
+        found = derivatives[item.name].detach().flatten(2)[:, :, item.positions.to(images.device)]
+        yield found if item.scale == 1.0 else found * item.scale

@@ -156,7 +156,7 @@ def work(folder: Path) -> int:
         from sampleinfo import pipeline
 
         reporter.write()
-        run = pipeline.score(config, report=reporter, preview=folder / PREVIEW)
+        run = pipeline.score(config, report=reporter, preview=folder / PREVIEW, announce=reporter.replan)
     except Cancelled:
         reporter.end("cancelled", "Cancelled", "Finished blocks are kept; start it again to go on.")
         return 130
@@ -182,6 +182,10 @@ class _JobReporter:
             raise Cancelled("cancelled")
         if time.monotonic() - self.written > PERIOD:
             self.write()
+
+    def replan(self, plan: planning.Estimate) -> None:
+        """A better estimate of the time."""
+        self.tracker.plan = plan
 
     def end(self, state: str, stage: str, message: str) -> None:
         """The last status of a job that did not finish."""

@@ -1,24 +1,31 @@
 """The neural tangent kernel K = J J^T and K_val = J_val J^T, without the full Jacobian ever existing.
 
-The parameters are cut into groups whose Jacobian block fits a memory budget; the products of each block (float32)
-are summed in float64. Finished groups can be kept, so that interrupted work goes on where it stopped.
+The parameters are cut into groups whose Jacobian block fits a memory budget (``passes``); the products of each block
+(float32) are summed in float64. Finished groups can be kept, so that interrupted work goes on where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sampleinfo.jacobians import Coordinates, all_coordinates, group, jacobian_rows
-from sampleinfo.types import FloatArray, Reporter, silent
+from sampleinfo import passes, products
+from sampleinfo.devices import device_of
+from sampleinfo.errors import InvalidSetting, NumericalError
+from sampleinfo.forming import Former
+from sampleinfo.jacobians import Coordinates, all_coordinates
+from sampleinfo.passes import Plan, Probe
+from sampleinfo.types import FloatArray, IntArray, Reporter, silent
 
-#: Floats of one Jacobian block (2 GiB) and of the part of it that one batch makes (128 MiB).
-BLOCK, BATCH = 2**29, 2**25
+#: Bytes that blocks, caches and batches may take by default.
+MEMORY = 2 * 2**30
 Batches = Callable[[int, int], Tensor]
 
 
@@ -26,11 +33,11 @@ class Checkpoint(Protocol):
     """Keeps the sums over the first groups."""
 
     def load(self) -> tuple[int, FloatArray, FloatArray] | None:
-        """Number of finished groups, gram and cross; None when nothing was kept."""
+        """Number of finished parameter entries, gram (lower half) and cross; None when nothing was kept."""
         ...
 
     def save(self, groups: int, gram: FloatArray, cross: FloatArray) -> None:
-        """Keep the sums over the first ``groups`` groups."""
+        """Keep the sums over the finished groups, which are ``groups`` parameter entries in all."""
         ...
 
 
@@ -44,86 +51,262 @@ class Inputs:
     outputs: int
 
 
+@dataclass(frozen=True)
+class Speed:
+    """Measured speed: seconds per image and pass, and multiply-adds of products per second; and the planned work."""
+
+    image_seconds: float
+    products_per_second: float
+    passes: int
+    images: int
+    products: float
+
+    @property
+    def kernel_seconds(self) -> float:
+        """Predicted wall time of ``kernel``."""
+        return self.passes * self.images * self.image_seconds + self.products / self.products_per_second
+
+
 def kernel(
     module: nn.Module,
     inputs: Inputs,
     coordinates: list[Coordinates],
     report: Reporter = silent,
     checkpoint: Checkpoint | None = None,
-    block: int = BLOCK,
+    memory: int = MEMORY,
 ) -> tuple[FloatArray, FloatArray]:
     """gram (nk, nk) and cross (mk, nk), float64, over the chosen parameter entries.
 
-    Cost: (nk)^2 d / 2 + mk nk d multiply-adds for d entries; memory: the two results, ``block`` floats and a batch.
+    Cost: (nk)^2 d / 2 + mk nk d multiply-adds for d entries, and one or more passes over the images; memory: the two
+    results and ``memory`` bytes (``peak_memory``). A warning says so when a network needs ``torch.func``.
+
+    Raises:
+        InvalidSetting: a network in training mode, whose images influence one another, or with other outputs.
+        NumericalError: results that are not finite.
     """
-    nk, total = inputs.train * inputs.outputs, inputs.total * inputs.outputs
-    groups = group(coordinates, max(1, block // total))
-    gram, cross, first = np.zeros((nk, nk)), np.zeros((total - nk, nk)), 0
-    if checkpoint is not None and (kept := checkpoint.load()) is not None:
-        first, gram, cross = kept
-    weights = np.cumsum([0, *(sum(map(len, items)) for items in groups)]) / sum(map(len, coordinates))
-    for number, items in enumerate(groups[first:], start=first):
-        low, high = weights[number], weights[number + 1]
-        middle = low + 0.4 * (high - low)
-        rows = _block(module, inputs, items, _between(report, low, middle))
-        _accumulate(gram, cross, rows, nk, _between(report, middle, high))
-        del rows
-        if checkpoint is not None and number + 1 < len(groups):
-            checkpoint.save(number + 1, gram, cross)
+    return _stream(module, inputs, coordinates, report, checkpoint, memory, inputs.outputs)
+
+
+def shared_kernel(
+    module: nn.Module,
+    inputs: Inputs,
+    coordinates: list[Coordinates],
+    report: Reporter = silent,
+    checkpoint: Checkpoint | None = None,
+    memory: int = MEMORY,
+) -> tuple[FloatArray, FloatArray]:
+    """gram (n, n) and cross (m, n): the mean over the outputs of their own kernels, so that K ~ gram (x) I_k.
+
+    Cost, memory and errors as of ``kernel``, with k times fewer multiply-adds and k^2 times smaller results.
+    """
+    gram, cross = _stream(module, inputs, coordinates, report, checkpoint, memory, 1)
+    return gram / inputs.outputs, cross / inputs.outputs
+
+
+def _stream(
+    module: nn.Module,
+    inputs: Inputs,
+    coordinates: list[Coordinates],
+    report: Reporter,
+    checkpoint: Checkpoint | None,
+    memory: int,
+    rows: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Sum the products of all groups; each image has ``rows`` rows: its k outputs, or 1 where these are summed up."""
+    seen, plan = _planned(module, inputs, coordinates, memory)
+    if seen.reason is not None:
+        warnings.warn(seen.reason, stacklevel=3)
+    n, total = inputs.train * rows, inputs.total * rows
+    done, gram, cross = _kept(checkpoint, plan, (n, total - n))
+    meter = _Meter(report, _work(inputs, seen, coordinates, rows), len(plan.passes), sum(map(len, coordinates)))
+    former = Former(module, inputs.batch, inputs.total, seen, plan.batch)
+    finished = 0
+    for current in plan.passes:
+        sizes = [sum(map(len, group)) for group in current.groups]
+        skipped = int(np.searchsorted(np.cumsum(sizes), done - finished, side="right"))
+        finished += sum(sizes[:skipped])
+        meter.skip(sum(sizes[:skipped]), skipped == len(sizes))
+        if skipped == len(sizes):
+            continue
+        kept = former.run(replace(current, groups=current.groups[skipped:]), meter.forming)
+        for size in sizes[skipped:]:
+            products.accumulate(gram, cross, [chunk.view(total, -1) for chunk in next(kept)], meter.multiplying(size))
+            finished += size
+            _check_finite(gram.diagonal(), cross[:, :1])
+            if checkpoint is not None and finished < sum(map(len, coordinates)):
+                checkpoint.save(finished, gram, cross)
+    _check_finite(gram.diagonal(), cross)
+    products.mirror(gram)
     return gram, cross
 
 
-def _between(report: Reporter, low: float, high: float) -> Callable[[float], None]:
-    """Report a share 0..1 of a part of the work as a share of the whole."""
-    return lambda share: report("kernel", low + (high - low) * share, 1.0)
+def _planned(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int) -> tuple[Probe, Plan]:
+    if not coordinates:
+        raise InvalidSetting("no parameter entries to form a kernel over; choose at least one.")
+    seen = passes.probe(module, inputs.batch(0, 1).to(device_of(module)))
+    if seen.outputs != inputs.outputs:
+        raise InvalidSetting(f"the network has {seen.outputs} outputs, but the kernel is to have {inputs.outputs}.")
+    return seen, passes.plan(module, inputs.total, seen, coordinates, memory)
 
 
-def _block(
-    module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], progress: Callable[[float], None]
-) -> Tensor:
-    """(total * k, d) Jacobian block of all images."""
-    size, k = sum(map(len, coordinates)), inputs.outputs
-    rows = torch.empty(inputs.total * k, size)
-    step = int(np.clip(BATCH // (k * size), 4, 64))
-    for start in range(0, inputs.total, step):
-        stop = min(start + step, inputs.total)
-        part = jacobian_rows(module, inputs.batch(start, stop), coordinates)
-        rows[start * k : stop * k] = part.flatten(0, 1)
-        progress(stop / inputs.total)
-    return rows
+def _kept(checkpoint: Checkpoint | None, plan: Plan, shape: tuple[int, int]) -> tuple[int, FloatArray, FloatArray]:
+    """Finished entries and their sums; nothing where they were kept by a plan with other groups."""
+    n, m = shape
+    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+        ends = np.cumsum([sum(map(len, group)) for each in plan.passes for group in each.groups])
+        if kept[0] in ends and kept[1].shape == (n, n) and kept[2].shape == (m, n):
+            return kept
+    return 0, np.zeros((n, n)), np.zeros((m, n))
 
 
-def _accumulate(gram: FloatArray, cross: FloatArray, rows: Tensor, nk: int, progress: Callable[[float], None]) -> None:
-    """Add rows rows^T to gram (lower half computed, mirrored) and cross, a strip at a time."""
-    step = max(256, -(-nk // 16))
-    train = rows[:nk]
-    for start in range(0, len(rows), step):
-        if start < nk:
-            stop = min(start + step, nk)
-            strip = (train[start:stop] @ train[:stop].T).numpy()
-            gram[start:stop, :stop] += strip
-            gram[:start, start:stop] += strip[:, :start].T
-        else:
-            stop = min(start + step, len(rows))
-        if stop == nk or start >= nk:
-            break
-        progress(stop / len(rows))
-    for start in range(nk, len(rows), step):
-        stop = min(start + step, len(rows))
-        cross[start - nk : stop - nk] += (rows[start:stop] @ train.T).numpy()
-        progress(stop / len(rows))
+def _multiplications(inputs: Inputs, rows: int) -> float:
+    """Multiply-adds of the products per parameter entry; ``rows`` of each image."""
+    n, m = inputs.train * rows, (inputs.total - inputs.train) * rows
+    return (n * (n + 1) / 2 + m * n) * inputs.outputs / rows
 
 
-def fidelity(module: nn.Module, inputs: Inputs, gram: FloatArray, rows: np.ndarray) -> float:
-    """Relative error (Frobenius) of ``gram`` on the training images ``rows``, against the exact kernel."""
-    k = inputs.outputs
-    picked = Inputs(
-        lambda start, stop: torch.cat([inputs.batch(int(i), int(i) + 1) for i in rows[start:stop]]),
-        len(rows),
-        len(rows),
-        k,
+def _work(inputs: Inputs, seen: Probe, coordinates: list[Coordinates], rows: int) -> tuple[float, float]:
+    """Multiply-adds of one pass, and of the products of one entry."""
+    forming = inputs.total * seen.work * (1 + 2 * inputs.outputs)
+    if seen.reason is not None:
+        forming = 10 * inputs.total * inputs.outputs * sum(map(len, coordinates))
+    return float(forming), _multiplications(inputs, rows)
+
+
+@dataclass
+class _Meter:
+    """Turns finished passes and products of entries into one share of the whole; ``work`` of one of each."""
+
+    report: Reporter
+    work: tuple[float, float]
+    passes: int
+    entries: int
+    formed: float = 0.0
+    multiplied: float = 0.0
+
+    def skip(self, entries: int, whole: bool) -> None:
+        """A pass of which some entries, or all, were finished earlier."""
+        self.multiplied += entries
+        self.formed += whole
+
+    def forming(self, share: float) -> None:
+        """Another share of a pass is done."""
+        self.formed += share
+        self._tell(0.0)
+
+    def multiplying(self, entries: int) -> Callable[[float], None]:
+        """Progress of the products of one group."""
+
+        def progress(share: float) -> None:
+            self._tell(share * entries)
+            if share >= 1:
+                self.multiplied += entries
+
+        return progress
+
+    def _tell(self, beside: float) -> None:
+        forming, multiplying = self.work
+        done = forming * self.formed + multiplying * (self.multiplied + beside)
+        self.report("kernel", min(1.0, done / (forming * self.passes + multiplying * self.entries)), 1.0)
+
+
+def _check_finite(*values: FloatArray) -> None:
+    if not all(np.isfinite(each.sum()) for each in values):
+        raise NumericalError(
+            "the kernel is not finite (NaN or infinity): check the network's weights and the prepared images for such "
+            "values; allowed: finite numbers whose gradients fit float32."
+        )
+
+
+def peak_memory(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int = MEMORY) -> int:
+    """Bytes that ``kernel`` needs at its peak beside the network and the images; runs one image forward."""
+    return _peak(module, inputs, coordinates, memory, inputs.outputs)
+
+
+def shared_peak_memory(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int = MEMORY) -> int:
+    """The same for ``shared_kernel``."""
+    return _peak(module, inputs, coordinates, memory, 1)
+
+
+def _peak(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int, rows: int) -> int:
+    _, plan = _planned(module, inputs, coordinates, memory)
+    results = 8 * inputs.total * rows * inputs.train * rows
+    return results + plan.memory + products.scratch(inputs.total * rows, inputs.outputs // rows)
+
+
+def warm_up(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int = MEMORY) -> Speed:
+    """Time one batch of the first pass and one product of the true shape (some seconds for large networks)."""
+    seen, plan = _planned(module, inputs, coordinates, memory)
+    first, size = plan.passes[0], min(plan.batch, inputs.total)
+    former = Former(module, inputs.batch, size, seen, plan.batch)
+    forming = _best(2, lambda: [None for _ in former.run(first, lambda _: None)])
+    rows = inputs.total * inputs.outputs
+    width = min(products.CHUNK, sum(map(len, coordinates)))
+    block = torch.randn(min(rows, products.ROWS), width, device=device_of(module))
+    strip = block[: min(inputs.train * inputs.outputs, products.STRIP)]
+    multiplying = _best(2, lambda: products.product(block, strip).cpu())
+    return Speed(
+        forming / size,
+        len(block) * len(strip) * width / multiplying,
+        len(plan.passes),
+        inputs.total,
+        _multiplications(inputs, inputs.outputs) * sum(map(len, coordinates)),
     )
-    exact, _ = kernel(module, picked, all_coordinates(module))
-    columns = (rows[:, None] * k + np.arange(k)).ravel()
-    approximate = gram[np.ix_(columns, columns)]
+
+
+def _best(times: int, work: Callable[[], object]) -> float:
+    """Seconds of the fastest of some runs."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def fidelity(
+    module: nn.Module,
+    inputs: Inputs,
+    gram: FloatArray,
+    rows: IntArray,
+    coordinates: list[Coordinates],
+    memory: int = MEMORY,
+) -> float:
+    """Relative error (Frobenius) of ``gram`` on the training images ``rows``, against the kernel over ``coordinates``.
+
+    ``gram``: (nk, nk), or a shared one (n, n), which stands for gram (x) I_k. Pass all coordinates of the scope.
+    """
+    exact = _on_some(module, inputs, rows, coordinates, memory)
+    approximate = _part(gram, rows, inputs)
     return float(np.linalg.norm(approximate - exact) / np.linalg.norm(exact))
+
+
+def scope_alignment(module: nn.Module, inputs: Inputs, gram: FloatArray, rows: IntArray, memory: int = MEMORY) -> float:
+    """``alignment`` of ``gram`` (as in ``fidelity``) with the exact kernel of all layers on the images ``rows``."""
+    return alignment(_part(gram, rows, inputs), _on_some(module, inputs, rows, all_coordinates(module), memory))
+
+
+def _on_some(
+    module: nn.Module, inputs: Inputs, rows: IntArray, coordinates: list[Coordinates], memory: int
+) -> FloatArray:
+    """(rk, rk) kernel of the training images ``rows``."""
+
+    def batch(start: int, stop: int) -> Tensor:
+        return torch.cat([inputs.batch(int(i), int(i) + 1) for i in rows[start:stop]])
+
+    picked = Inputs(batch, len(rows), len(rows), inputs.outputs)
+    return kernel(module, picked, coordinates, memory=memory)[0]
+
+
+def _part(gram: FloatArray, rows: Sequence[int] | IntArray, inputs: Inputs) -> FloatArray:
+    """(rk, rk) of ``gram`` at the images ``rows``."""
+    k, picked = inputs.outputs, np.asarray(rows)
+    if gram.shape == (inputs.train, inputs.train):
+        return np.kron(gram[np.ix_(picked, picked)], np.eye(k))
+    columns = (picked[:, None] * k + np.arange(k)).ravel()
+    return gram[np.ix_(columns, columns)]
+
+
+def alignment(first: FloatArray, second: FloatArray) -> float:
+    """<a, b> / (|a| |b|) of two kernels of one shape (Cristianini et al. 2001): 1 where they are proportional."""
+    return float(np.vdot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second)))

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,19 +20,21 @@ import torch
 
 from sampleinfo import datasets, embedding, kernels, linearized, models, pictures, planning, store, targets
 from sampleinfo.config import SUBSET_SIZE, RunConfig, fingerprint
+from sampleinfo.devices import choose_device, device_of
 from sampleinfo.errors import InvalidRun, StorageError
-from sampleinfo.jacobians import all_coordinates, random_coordinates
+from sampleinfo.jacobians import Coordinates, all_coordinates, fallback_reason, in_scope, random_coordinates
 from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
+from sampleinfo.problem import choose_training, half_stable_lr
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
-from sampleinfo.tuning import Choice, Data, choose_ridge
+from sampleinfo.tuning import Choice
 from sampleinfo.types import TRAIN, Dataset, FloatArray, Reporter, silent
 
 #: Raised when a change makes old results incomparable.
-METHOD = 1
+METHOD = 2
 NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
 PACKAGES = ("sampleinfo", "torch", "numpy", "scipy", "umap-learn", "scikit-learn", "pandas")
 
@@ -51,31 +53,40 @@ class Timings:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
-def score(config: RunConfig, out: Path | None = None, report: Reporter = silent, preview: Path | None = None) -> Run:
+def score(
+    config: RunConfig,
+    out: Path | None = None,
+    report: Reporter = silent,
+    preview: Path | None = None,
+    announce: Callable[[Estimate], None] = lambda _: None,
+) -> Run:
     """Compute every score of every training image and write the run.
 
     The same settings on the same data give the same run: when it exists it is returned. Interrupted work is kept in
     ``<out>.partial`` and gone on with by the next call. ``preview`` names a Parquet file for the first results (the
-    images' places by PCA), written as soon as they are known.
+    images' places by PCA), written as soon as they are known. ``announce`` is told the plan again once a batch has been
+    timed.
 
     Raises:
         SampleInfoError: unknown names, impossible sizes, an unwritable or foreign folder.
     """
     plan = planning.estimate(config)
+    choose_device(config.device)
+    config = replace(config, train=plan.train, validation=plan.validation, kernel=plan.kernel)
     if out is not None and not out.exists():
         store.check_target(out)
     timings = Timings()
     with timings.stage("images"):
         report("images", 0, 1)
         dataset = _dataset(config, plan)
-        identity = fingerprint(METHOD, config.as_dict(), dataset.fingerprint(), models.find(config.model).sha256)
+        identity = fingerprint(METHOD, config.identity(), dataset.fingerprint(), models.find(config.model).sha256)
         report("images", 1, 1)
     target = out or store.runs_folder() / f"{config.dataset}-{config.model}-{identity[:10]}"
     if (finished := _finished(target, identity)) is not None:
         return finished
     store.check_target(target)
     with Partial.open(target, identity) as partial:
-        stages = Stages(config, plan, dataset, identity, partial, report, timings, preview)
+        stages = Stages(config, plan, dataset, identity, partial, report, timings, preview, announce)
         return stages.run(target)
 
 
@@ -91,10 +102,12 @@ class Stages:
     report: Reporter
     timings: Timings
     preview: Path | None
+    announce: Callable[[Estimate], None]
 
     def run(self, target: Path) -> Run:
         """All stages in order; UMAP runs beside the kernel."""
         network = models.load(self.config.model, self.plan.outputs, self.config.seed)
+        network.module.to(choose_device(self.config.device))
         with self.timings.stage("features"):
             features, outputs = self._features(network)
             flat = embedding.pca(features)
@@ -106,11 +119,11 @@ class Stages:
             problem = self._problem(gram, cross, outputs)
             with self.timings.stage("ridge"):
                 self.report("ridge", 0, 1)
-                choice = self._ridge(problem)
+                training, choice = self._training(problem)
                 self.report("ridge", 1, 1)
-            fit = linearized.fit(problem, Training(ridge=choice.value))
             with self.timings.stage("scores"):
                 self.report("scores", 0, 1)
+                fit = linearized.fit(problem, training)
                 table = self._table(fit)
                 self.report("scores", 1, 1)
             with self.timings.stage("map"):
@@ -125,7 +138,7 @@ class Stages:
             self._write_arrays(fit, features)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             pictures.write(self.dataset.images, self.partial.path)
-        store.write_json(self.partial.path / store.SUMMARY, self._summary(choice, facts, table))
+        store.write_json(self.partial.path / store.SUMMARY, self._summary(training, choice, facts, table))
         return self.partial.finish(target)
 
     def _features(self, network: Network) -> tuple[np.ndarray, FloatArray]:
@@ -134,9 +147,10 @@ class Stages:
         for start in range(0, len(self.dataset), 64):
             rows = range(start, min(start + 64, len(self.dataset)))
             with torch.no_grad():
-                part = network.module.embed(network.prepare(self.dataset.images, rows))
-                outputs.append(network.module.linear(part).double().numpy())
-            features.append(part.numpy())
+                images = network.prepare(self.dataset.images, rows).to(device_of(network.module))
+                part = network.module.embed(images)
+                outputs.append(network.module.linear(part).cpu().double().numpy())
+            features.append(part.cpu().numpy())
             self.report("features", rows.stop, len(self.dataset))
         return np.concatenate(features), np.concatenate(outputs)
 
@@ -174,34 +188,54 @@ class Stages:
 
     def _kernel(self, network: Network) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
         """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
-        kind, seed = self.plan.kernel, self.config.seed
-        chosen = (
-            all_coordinates(network.module)
-            if kind == "exact"
-            else random_coordinates(network.module, SUBSET_SIZE, seed)
+        config, kind = self.config, self.config.kernel
+        chosen = self._coordinates(network, kind)
+        identity = fingerprint(
+            METHOD, self.dataset.fingerprint(), network.spec.sha256, config.seed, kind, config.scope, self.plan.outputs
         )
-        identity = fingerprint(METHOD, self.dataset.fingerprint(), network.spec.sha256, seed, kind, self.plan.outputs)
+        shared = planning.is_shared(kind, config.scope) and self.plan.outputs > 1
         facts = {
-            "kind": kind,
-            "reason": self.plan.reason,
-            "coordinates": sum(map(len, chosen)),
-            "fingerprint": identity,
-        }
+            "kind": kind, "scope": config.scope, "shared": shared, "reason": self.plan.reason,
+            "coordinates": sum(map(len, chosen)), "fingerprint": identity,
+        }  # fmt: skip
         for run in store.list_runs():
-            if run.meta["kernel"].get("fingerprint") == identity:
+            known = run.meta["kernel"]
+            if known.get("fingerprint") == identity:
                 self.report("kernel", 1, 1)
                 gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
-                return gram, cross, {**facts, "fidelity": run.meta["kernel"]["fidelity"], "from_run": run.id}
-        inputs = kernels.Inputs(
+                return gram, cross, {**known, "reason": self.plan.reason, "from_run": run.id}
+        module, inputs = network.module, self._inputs(network)
+        speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
+        self.announce(self.plan.measured(speed.kernel_seconds))
+        compute = kernels.shared_kernel if shared else kernels.kernel
+        gram, cross = compute(module, inputs, chosen, self.report, self.partial, self.plan.work)
+        facts["passes"], facts["gradients"] = speed.passes, fallback_reason(module) or "hooks"
+        return gram, cross, {**facts, **self._fidelity(network, inputs, gram)}
+
+    def _coordinates(self, network: Network, kind: str) -> list[Coordinates]:
+        """The parameter entries that the kernel sums over."""
+        subset = random_coordinates(network.module, SUBSET_SIZE, self.config.seed) if kind == "subset" else None
+        chosen = subset if subset is not None else all_coordinates(network.module)
+        layers = network.spec.layers(self.config.scope)
+        return in_scope(chosen, layers) if layers else chosen
+
+    def _inputs(self, network: Network) -> kernels.Inputs:
+        return kernels.Inputs(
             lambda start, stop: network.prepare(self.dataset.images, range(start, stop)),
             self.plan.train, len(self.dataset), self.plan.outputs,
         )  # fmt: skip
-        gram, cross = kernels.kernel(network.module, inputs, chosen, self.report, self.partial)
-        error = None
-        if kind != "exact":
-            rows = np.random.default_rng(seed).permutation(self.plan.train)[:FIDELITY_SAMPLES]
-            error = kernels.fidelity(network.module, inputs, gram, np.sort(rows))
-        return gram, cross, {**facts, "fidelity": error}
+
+    def _fidelity(self, network: Network, inputs: kernels.Inputs, gram: FloatArray) -> dict[str, float | None]:
+        """On some training images: relative error against the exact kernel of the same scope; and the alignment with
+        the exact kernel of all layers, where only some are trained."""
+        kind, scope, n = self.config.kernel, self.config.scope, self.plan.train
+        rows = np.sort(np.random.default_rng(self.config.seed).permutation(n)[:FIDELITY_SAMPLES])
+        whole = self._coordinates(network, "exact")
+        error = None if kind == "exact" else kernels.fidelity(network.module, inputs, gram, rows, whole)
+        alignment = None
+        if scope != "all":
+            alignment = kernels.scope_alignment(network.module, inputs, gram, rows)
+        return {"fidelity": error, "alignment": alignment}
 
     def _problem(self, gram: FloatArray, cross: FloatArray, outputs: FloatArray) -> Problem:
         """Residuals of centred outputs (f_w - f_w0 + 1/classes) or of the initial ones."""
@@ -211,10 +245,18 @@ class Stages:
             outputs = np.full_like(outputs, targets.centre(classes))
         return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:], encoded[:n])
 
-    def _ridge(self, problem: Problem) -> Choice:
-        if self.config.ridge is not None:
-            return Choice(self.config.ridge, (), ())
-        return choose_ridge(Data(problem.gram, problem.residual.reshape(len(problem.gram), -1), problem.rows))
+    def _training(self, problem: Problem) -> tuple[Training, Choice | None]:
+        """How the linearized network is trained, and the candidates it was chosen from."""
+        config = self.config
+        if config.steps is None:
+            if config.ridge is not None:
+                return Training(ridge=config.ridge), None
+            return choose_training(problem)
+        ridge = config.ridge or 0.0
+        if config.steps == "auto":
+            return choose_training(problem, choose="steps", lr=config.lr, ridge=ridge, continuous=config.continuous)
+        lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
+        return Training(int(config.steps), lr, ridge, config.continuous), None
 
     def _table(self, fit: Fit) -> pd.DataFrame:
         """One row per image: names, predictions (leave-one-out for training images), errors and scores."""
@@ -249,7 +291,9 @@ class Stages:
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
 
-    def _summary(self, choice: Choice, facts: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    def _summary(
+        self, training: Training, choice: Choice | None, facts: dict[str, Any], table: pd.DataFrame
+    ) -> dict[str, Any]:
         right = (table["predicted"] == table["class_name"]).groupby(table["split"]).mean()
         preset, spec, data = datasets.find(self.config.dataset), models.find(self.config.model), self.dataset
         return {
@@ -265,12 +309,15 @@ class Stages:
                       "head": {"initialisation": "normal, 1/features", "seed": self.config.seed}},
             "sizes": {"train": self.plan.train, "validation": self.plan.validation, "outputs": self.plan.outputs},
             "kernel": facts,
-            "ridge": {"value": choice.value, "how": "leave-one-out error" if choice.grid else "given",
-                      "grid": list(choice.grid), "errors": list(choice.errors)},
+            "training": {"steps": training.steps, "lr": training.lr, "continuous": training.continuous,
+                         "chosen": None if choice is None else ("ridge" if training.steps is None else "steps"),
+                         "grid": list(choice.grid) if choice else [], "errors": list(choice.errors) if choice else []},
+            "ridge": {"value": training.ridge,
+                      "how": "leave-one-out error" if choice and training.steps is None else "given"},
             "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
             "noise_variance": 1.0,
             "timings": self.timings.seconds,
-            "planned_seconds": round(self.plan.seconds, 1),
+            "planned_seconds": round(self.plan.seconds, 1), "planned_memory": self.plan.memory,
             "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
             "machine": {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()},
         }  # fmt: skip

@@ -1,9 +1,14 @@
-"""What a run will cost, before it starts. Free of torch: pages and the command line ask here."""
+"""What a run will cost, before it starts. Free of torch: pages and the command line ask here.
+
+The first estimate rests on counts and on the speed of one small product; the run itself then times a batch and
+corrects it (``Estimate.measured``).
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,16 +17,25 @@ import psutil
 from sampleinfo import datasets, models
 from sampleinfo.config import SUBSET_SIZE, RunConfig
 from sampleinfo.errors import InvalidSetting
+from sampleinfo.models import ModelSpec
 from sampleinfo.targets import num_outputs
 
 #: Share of the free memory a run may use, and seconds of kernel products up to which ``auto`` stays exact.
 MEMORY_SHARE, EXACT_SECONDS = 0.7, 600.0
+GIB = 2**30
+#: Bytes of the libraries, and the least and the most that a kernel's blocks and caches are given.
+LIBRARIES, LEAST_WORK, MOST_WORK = int(1.1 * GIB), GIB // 2, 4 * GIB
+#: Kernels and scopes by their fidelity to the exact kernel of all layers (benchmarks/fidelity.py), best first.
+BY_FIDELITY = (
+    ("exact", "all"), ("subset", "all"), ("exact", "last-stage"), ("shared", "all"), ("subset", "last-stage"),
+    ("shared", "last-stage"), ("exact", "head"),
+)  # fmt: skip
 STAGES = ("images", "features", "kernel", "ridge", "scores", "map", "writing")
 STAGE_WORDS = {
     "images": "Reading the images",
     "features": "Running the network",
     "kernel": "Comparing all pairs of images (kernel)",
-    "ridge": "Choosing the ridge by leave-one-out error",
+    "ridge": "Choosing the training by leave-one-out error",
     "scores": "Leaving each image out",
     "map": "Laying out the map (UMAP)",
     "writing": "Writing the run",
@@ -32,7 +46,7 @@ STAGE_WORDS = {
 class Estimate:
     """Expected wall time (s) and peak memory (bytes), the kernel that will be used and why, and the sizes.
 
-    ``stages`` splits the time over ``STAGES``.
+    ``stages`` splits the time over ``STAGES``; ``work`` is what the kernel's blocks and caches may take (bytes).
     """
 
     seconds: float
@@ -43,6 +57,23 @@ class Estimate:
     validation: int
     outputs: int
     stages: dict[str, float]
+    work: int
+
+    def measured(self, kernel_seconds: float) -> Estimate:
+        """The same with the kernel's time as foreseen from a timed batch."""
+        stages = {**self.stages, "kernel": kernel_seconds}
+        return replace(self, stages=stages, seconds=_total(stages))
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """n training and m validation images with k outputs, the kernel's rows per image, and its coordinates."""
+
+    train: int
+    validation: int
+    outputs: int
+    rows: int
+    coordinates: int
 
 
 def estimate(config: RunConfig) -> Estimate:
@@ -50,10 +81,34 @@ def estimate(config: RunConfig) -> Estimate:
 
     Raises:
         UnknownName: data set, model or class.
-        InvalidSetting: sizes that the data set or the memory does not allow.
+        InvalidSetting: sizes that the data set does not allow, or more memory than the limit; the message names what
+            would fit, best first.
     """
-    preset, spec = datasets.find(config.dataset), models.find(config.model)
-    classes = _num_classes(config)
+    spec = models.find(config.model)
+    train, validation, classes = _images(config)
+    k = num_outputs(classes)
+    kernel, reason = _choose_kernel(config, spec, train, validation, k)
+    sizes = _sizes(spec, kernel, config.scope, train, validation, k)
+    limit = _limit(config)
+    if _memory(sizes, spec) > limit:
+        raise InvalidSetting(_refusal(config, spec, sizes, limit, kernel))
+    work = int(np.clip(limit - _memory(sizes, spec) + LEAST_WORK, LEAST_WORK, MOST_WORK))
+    stages = _stages(config, spec, sizes)
+    memory = _memory(sizes, spec) - LEAST_WORK + min(work, _useful_work(sizes))
+    return Estimate(_total(stages), memory, kernel, reason, train, validation, k, stages, work)
+
+
+def is_shared(kernel: str, scope: str) -> bool:
+    """Whether one kernel serves all outputs; that of the head alone does so exactly."""
+    return kernel == "shared" or scope == "head"
+
+
+def _images(config: RunConfig) -> tuple[int, int, int]:
+    """Training and validation images, and classes."""
+    preset = datasets.find(config.dataset)
+    if config.classes:
+        datasets.check_classes(config.dataset, preset.class_names, config.classes)
+    classes = len(config.classes) or len(preset.class_names)
     train, validation = config.train or preset.train, config.validation or preset.validation
     images = preset.counts[0] * classes // preset.counts[1]
     if config.train is None and config.validation is None and train + validation > images:
@@ -68,72 +123,119 @@ def estimate(config: RunConfig) -> Estimate:
             f"{train} training images for {classes} classes leave some class with fewer than two samples; "
             f"ask for at least {2 * classes}."
         )
-    k = num_outputs(classes)
-    sizes = (spec.parameters(k), spec.subset_coordinates(k, SUBSET_SIZE))
-    kernel, reason = _choose_kernel(config.kernel, train * k, validation * k, sizes)
-    stages = _stages(config, kernel, (train, validation, k), sizes)
-    memory = _memory(train * k, validation * k, train)
-    free = int(psutil.virtual_memory().available)
-    if memory > MEMORY_SHARE * free:
-        fitting = int(((MEMORY_SHARE * free - 3 * 2**30) / 8 / 3.5) ** 0.5 / k)
-        raise InvalidSetting(
-            f"{train} training images with {k} output{'s' * (k > 1)} need about {memory / 2**30:.0f} GiB of memory; "
-            f"{MEMORY_SHARE:.0%} of what is free is {MEMORY_SHARE * free / 2**30:.0f} GiB. "
-            f"Ask for at most about {max(fitting, 0)} training images, or for fewer classes."
-        )
-    beside = max(sum(stages.values()) - stages["images"], 30.0)
-    return Estimate(stages["images"] + beside, memory, kernel, reason, train, validation, k, stages)
+    return train, validation, classes
 
 
-def _num_classes(config: RunConfig) -> int:
-    names = datasets.find(config.dataset).class_names
-    if config.classes:
-        datasets.check_classes(config.dataset, names, config.classes)
-    return len(config.classes) or len(names)
+def _sizes(spec: ModelSpec, kernel: str, scope: str, train: int, validation: int, k: int) -> _Sizes:
+    subset = spec.subset_coordinates(k, SUBSET_SIZE, scope)
+    coordinates = subset if kernel == "subset" else spec.parameters(k, scope)
+    return _Sizes(train, validation, k, 1 if is_shared(kernel, scope) else k, coordinates)
 
 
-def _choose_kernel(wanted: str, nk: int, mk: int, sizes: tuple[int, int]) -> tuple[str, str]:
-    if wanted != "auto":
-        return wanted, "asked for"
-    seconds = _products(nk, mk, sizes[0])
+def _choose_kernel(config: RunConfig, spec: ModelSpec, train: int, validation: int, k: int) -> tuple[str, str]:
+    if config.kernel != "auto":
+        return config.kernel, "asked for"
+    exact = _sizes(spec, "exact", config.scope, train, validation, k)
+    seconds = _products(exact)
     if seconds <= EXACT_SECONDS:
-        return "exact", f"every parameter: about {_words(seconds)} of products, within {_words(EXACT_SECONDS)}"
+        what = "every parameter" if config.scope == "all" else f"every parameter of the scope '{config.scope}'"
+        return "exact", f"{what}: about {_words(seconds)} of products, within {_words(EXACT_SECONDS)}"
     return "subset", (
         f"{SUBSET_SIZE} random coordinates per parameter tensor: the exact kernel would take about {_words(seconds)}, "
         f"more than {_words(EXACT_SECONDS)}"
     )
 
 
-def _products(nk: int, mk: int, coordinates: int) -> float:
-    """Seconds of the kernel's products: half of the square plus the cross part."""
-    return (1.07 * nk**2 + 2.0 * mk * nk) * coordinates / gemm_rate()
+def _products(sizes: _Sizes) -> float:
+    """Seconds of the kernel's products: half of the square plus the cross part, per output where it is shared."""
+    n, m = sizes.train * sizes.rows, sizes.validation * sizes.rows
+    return (1.07 * n**2 + 2.0 * m * n) * sizes.coordinates * (sizes.outputs / sizes.rows) / gemm_rate()
 
 
-def _stages(
-    config: RunConfig, kernel: str, sizes: tuple[int, int, int], coordinates: tuple[int, int]
-) -> dict[str, float]:
-    train, validation, k = sizes
-    n, nk = train + validation, train * k
-    d = coordinates[0] if kernel == "exact" else coordinates[1]
-    forward = 2 * models.find(config.model).multiply_adds * n / gemm_rate() * 5
-    eigen = 10.0 * float(nk) ** 3 / gemm_rate() * 2
+def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes) -> dict[str, float]:
+    n, rows = sizes.train + sizes.validation, sizes.train * sizes.rows
+    forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
+    eigen = 10.0 * float(rows) ** 3 / gemm_rate() * 2
+    search = config.ridge is None or config.steps is not None
     return {
         "images": 9.0,
         "features": 1.0 + forward,
-        "kernel": _products(nk, validation * k, d) + forward * (1 + 4 * k),
-        "ridge": eigen + 0.3 if config.ridge is None else 0.0,
-        "scores": 0.3 + eigen / 4,
+        "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
+        "ridge": eigen + 0.3 if search else 0.0,
+        "scores": 0.3 + (eigen if config.steps is not None else eigen / 4),
         "map": 1.0,
         "writing": 1.0 + n / 2000,
     }
 
 
-def _memory(nk: int, mk: int, n: int) -> int:
-    """Peak bytes: gram and three more of its size, cross and the changes, a Jacobian block, the libraries."""
-    return 8 * (int(3.5 * nk**2) + 2 * mk * nk + (nk + mk) * n) + 3 * 2**30
+def _total(stages: dict[str, float]) -> float:
+    """Wall time: after the images, UMAP runs beside the rest for at least half a minute."""
+    return stages["images"] + max(sum(stages.values()) - stages["images"], 30.0)
+
+
+def _memory(sizes: _Sizes, spec: ModelSpec) -> int:
+    """Peak bytes with the least work memory.
+
+    gram and an eigendecomposition's four more of its size, cross and what it is multiplied to, the changes; or the
+    kernel's own blocks; a batch of activations; the libraries.
+    """
+    rows, val_rows = sizes.train * sizes.rows, sizes.validation * sizes.rows
+    changes = 2 * (sizes.train + sizes.validation) * sizes.outputs * sizes.train
+    solving = 8 * (int(4.2 * rows**2) + rows * val_rows + changes)
+    kernel = 8 * (rows**2 + rows * val_rows) + LEAST_WORK
+    return max(solving, kernel) + 4 * spec.activations * 64 + LIBRARIES
+
+
+def _useful_work(sizes: _Sizes) -> int:
+    """Bytes beyond which more work memory is of no use: the whole Jacobian at once."""
+    return 4 * (sizes.train + sizes.validation) * sizes.outputs * sizes.coordinates + LEAST_WORK
+
+
+def _limit(config: RunConfig) -> int:
+    """Bytes that a run may take."""
+    if config.memory is not None:
+        return int(config.memory * GIB)
+    return int(MEMORY_SHARE * psutil.virtual_memory().available)
+
+
+def _refusal(config: RunConfig, spec: ModelSpec, sizes: _Sizes, limit: int, kernel: str) -> str:
+    """Why a run does not fit, and what would."""
+    k = sizes.outputs
+    ways = list(_alternatives(config, spec, sizes, limit, kernel))
+    said = "given" if config.memory is not None else f"{MEMORY_SHARE:.0%} of what is free"
+    hint = f"What fits, best first: {'; '.join(ways)}." if ways else "Nothing fits; raise the limit or free memory."
+    return (
+        f"{sizes.train} training images with {k} output{'s' * (k > 1)} and the {kernel} kernel need about "
+        f"{_memory(sizes, spec) / GIB:.1f} GiB of memory; the limit is {limit / GIB:.1f} GiB ({said}). {hint}"
+    )
+
+
+def _alternatives(config: RunConfig, spec: ModelSpec, sizes: _Sizes, limit: int, kernel: str) -> Iterator[str]:
+    """Fewer images with the same kernel, then the other kernels and scopes that fit, by fidelity."""
+    share = sizes.validation / sizes.train
+
+    def fits(train: int) -> bool:
+        smaller = _sizes(spec, kernel, config.scope, train, max(1, round(share * train)), sizes.outputs)
+        return _memory(smaller, spec) <= limit
+
+    low, high = 0, sizes.train
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    if low >= 20:
+        low -= low % 10
+        yield f"--train {low} --validation {max(1, round(share * low))} with the same kernel"
+    for other, scope in BY_FIDELITY:
+        if (other, scope) == (kernel, config.scope) or (other == "shared" and sizes.outputs == 1):
+            continue
+        needed = _memory(_sizes(spec, other, scope, sizes.train, sizes.validation, sizes.outputs), spec)
+        if needed <= limit:
+            yield f"--kernel {other} --scope {scope} ({needed / GIB:.1f} GiB)"
 
 
 def _words(seconds: float) -> str:
+    if seconds < 1:
+        return "a second"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 

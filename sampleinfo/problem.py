@@ -15,6 +15,7 @@ from sampleinfo.blocks import rows_of, square
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.filters import Converged, Descent, Filter, Flow, Unstable
 from sampleinfo.solvers import stability_error
+from sampleinfo.tuning import Choice
 from sampleinfo.types import FloatArray, IntArray
 
 
@@ -137,39 +138,60 @@ class Training:
         by: Literal["leave-one-out", "validation"] = "leave-one-out",
         lr: float | None = None,
         ridge: float = 0.0,
+        continuous: bool = False,
     ) -> Training:
-        """The training with the least mean squared error: the best ridge at convergence, or the best ``steps``.
+        """The training with the least mean squared error; see ``choose_training``."""
+        return choose_training(problem, choose, by, lr, ridge, continuous)[0]
 
-        Args:
-            problem: the kernel and its residuals.
-            choose: ``ridge``, or ``steps`` of gradient descent at ``lr`` and ``ridge``.
-            by: error of each sample when left out, in closed form, or error on the validation images.
-            lr: on the mean loss; None takes half the largest stable one.
-            ridge: of gradient descent; unused when it is itself chosen.
 
-        Raises:
-            InvalidSetting: unknown words, an unstable ``lr``, or validation without targets.
-        """
-        data = tuning.Data(problem.gram, columns(problem.residual, problem.rows), problem.rows)
-        validation = None
-        if by == "validation":
-            if problem.val_targets is None:
-                raise InvalidSetting("choosing by validation error needs val_targets.")
-            wanted = columns(problem.val_targets - problem.val_outputs, problem.rows)
-            validation = tuning.Validation(problem.cross, wanted)
-        elif by != "leave-one-out":
-            raise InvalidSetting(f"by must be 'leave-one-out' or 'validation', got {by!r}.")
-        if choose == "ridge":
-            return cls(ridge=tuning.choose_ridge(data, validation).value)
-        if choose != "steps":
-            raise InvalidSetting(f"choose must be 'ridge' or 'steps', got {choose!r}.")
-        rate = tuning.half_stable_lr(data, ridge) if lr is None else lr
-        trial = cls(steps=1, lr=rate, ridge=ridge)
-        try:
-            best = tuning.choose_steps(data, validation, lambda steps: replace(trial, steps=int(steps)).filter)
-        except Unstable as error:
-            raise stability_error(error, rate, ridge) from error
-        return replace(trial, steps=int(best.value))
+def choose_training(
+    problem: Problem,
+    choose: Literal["ridge", "steps"] = "ridge",
+    by: Literal["leave-one-out", "validation"] = "leave-one-out",
+    lr: float | None = None,
+    ridge: float = 0.0,
+    continuous: bool = False,
+) -> tuple[Training, Choice]:
+    """The training with the least mean squared error, and the candidates with theirs.
+
+    Args:
+        problem: the kernel and its residuals.
+        choose: the best ``ridge`` at convergence, or the best ``steps`` of gradient descent at ``lr`` and ``ridge``.
+        by: error of each sample when left out, in closed form, or error on the validation images.
+        lr: on the mean loss; None takes half the largest stable one.
+        ridge: of gradient descent; unused when it is itself chosen.
+        continuous: gradient flow for that time.
+
+    Raises:
+        InvalidSetting: unknown words, an unstable ``lr``, or validation without targets.
+    """
+    data, validation = _data(problem), None
+    if by == "validation":
+        if problem.val_targets is None:
+            raise InvalidSetting("choosing by validation error needs val_targets.")
+        wanted = columns(problem.val_targets - problem.val_outputs, problem.rows)
+        validation = tuning.Validation(problem.cross, wanted)
+    elif by != "leave-one-out":
+        raise InvalidSetting(f"by must be 'leave-one-out' or 'validation', got {by!r}.")
+    if choose == "ridge":
+        choice = tuning.choose_ridge(data, validation)
+        return Training(ridge=choice.value), choice
+    if choose != "steps":
+        raise InvalidSetting(f"choose must be 'ridge' or 'steps', got {choose!r}.")
+    rate = tuning.half_stable_lr(data, ridge) if lr is None else lr
+    trial = Training(1, rate, ridge, continuous)
+    with explained(trial):
+        choice = tuning.choose_steps(data, validation, lambda steps: replace(trial, steps=int(steps)).filter)
+    return replace(trial, steps=int(choice.value)), choice
+
+
+def half_stable_lr(problem: Problem, ridge: float) -> float:
+    """Half of the largest learning rate (on the mean loss) that is stable with one sample left out."""
+    return tuning.half_stable_lr(_data(problem), ridge)
+
+
+def _data(problem: Problem) -> tuning.Data:
+    return tuning.Data(problem.gram, columns(problem.residual, problem.rows), problem.rows)
 
 
 @contextmanager

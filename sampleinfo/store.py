@@ -85,6 +85,25 @@ class Run:
             raise InvalidRun(f"the run {self.path} has no readable picture {row}: {_one_line(error)}") from error
 
 
+def kernel_words(run: Run) -> str:
+    """The kernel and how near it is to the exact one, in a few words."""
+    facts = run.meta["kernel"]
+    words = str(facts["kind"]) if facts["fidelity"] is None else f"{facts['kind']}, error {facts['fidelity']:.1%}"
+    if facts.get("alignment") is not None:
+        words += f", only {facts['scope']} (alignment with all layers {facts['alignment']:.2f})"
+    return words
+
+
+def training_words(run: Run) -> str:
+    """How the linearized network was trained, in a few words."""
+    how, ridge = run.meta.get("training", {}), run.meta["ridge"]
+    if how.get("steps") is None:
+        return f"to convergence, ridge {ridge['value']:.3g} ({ridge['how']})"
+    chosen = " (least leave-one-out error)" if how["chosen"] else ""
+    kind = "gradient flow for time" if how["continuous"] else "gradient descent, steps"
+    return f"{kind} {how['steps']}{chosen} at lr {how['lr']:.3g}, ridge {ridge['value']:.3g}"
+
+
 def runs_folder() -> Path:
     """Where runs are kept by default."""
     return home() / "runs"

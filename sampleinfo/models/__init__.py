@@ -18,8 +18,9 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 class ModelSpec:
     """A pre-trained network.
 
-    ``tensor_sizes`` are the sizes of its parameter tensors without the head, ``features`` the width of the
-    penultimate layer, ``multiply_adds`` the cost of one forward pass of one image.
+    ``tensors`` are the names and sizes of its parameter tensors without the head, ``features`` the width of the
+    penultimate layer, ``multiply_adds`` the cost of one forward pass of one image, ``activations`` the values that its
+    layers put out for one image; ``last_stage`` and ``head`` name layers.
     """
 
     name: str
@@ -29,26 +30,38 @@ class ModelSpec:
     image_size: int
     features: int
     multiply_adds: float
-    tensor_sizes: tuple[int, ...]
+    activations: int
+    last_stage: str
+    head: str
+    tensors: tuple[tuple[str, int], ...]
 
-    def parameters(self, outputs: int) -> int:
-        """Parameters with a head of ``outputs`` outputs."""
-        return sum(self.tensor_sizes) + (self.features + 1) * outputs
+    def layers(self, scope: str) -> tuple[str, ...]:
+        """The layers of a scope: ``last-stage`` (and head) or ``head``; none named means all."""
+        return {"all": (), "last-stage": (self.last_stage, self.head), "head": (self.head,)}[scope]
 
-    def subset_coordinates(self, outputs: int, per_tensor: int) -> int:
+    def parameters(self, outputs: int, scope: str = "all") -> int:
+        """Parameters in a scope, with a head of ``outputs`` outputs."""
+        return sum(self._sizes(outputs, scope))
+
+    def subset_coordinates(self, outputs: int, per_tensor: int, scope: str = "all") -> int:
         """Coordinates of a random subset of at most ``per_tensor`` per parameter tensor."""
-        sizes = (*self.tensor_sizes, self.features * outputs, outputs)
-        return sum(min(size, per_tensor) for size in sizes)
+        return sum(min(size, per_tensor) for size in self._sizes(outputs, scope))
+
+    def _sizes(self, outputs: int, scope: str) -> list[int]:
+        layers = self.layers(scope)
+        body = [size for name, size in self.tensors if not layers or name.split(".")[0] in layers]
+        return [*body, self.features * outputs, outputs]
 
 
-def _resnet20_tensors() -> tuple[int, ...]:
-    sizes = [27 * 16, 16, 16]
+def _resnet20_tensors() -> tuple[tuple[str, int], ...]:
+    found = [("conv1", 27 * 16), ("bn1", 16), ("bn1", 16)]
     channels = 16
-    for width in (16, 32, 64):
-        for _ in range(3):
-            sizes += [9 * channels * width, width, width, 9 * width * width, width, width]
+    for stage, width in enumerate((16, 32, 64), start=1):
+        for block in range(3):
+            sizes = (9 * channels * width, width, width, 9 * width * width, width, width)
+            found += [(f"layer{stage}.{block}", size) for size in sizes]
             channels = width
-    return tuple(sizes)
+    return tuple(found)
 
 
 MODELS = {
@@ -60,7 +73,10 @@ MODELS = {
         image_size=32,
         features=64,
         multiply_adds=40.8e6,
-        tensor_sizes=_resnet20_tensors(),
+        activations=2 * (7 * 16 * 32**2 + 6 * 32 * 16**2 + 6 * 64 * 8**2),
+        last_stage="layer3",
+        head="linear",
+        tensors=_resnet20_tensors(),
     ),
 }
 

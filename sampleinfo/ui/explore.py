@@ -9,7 +9,7 @@ import streamlit as st
 
 from sampleinfo import figures
 from sampleinfo.scores import SCORES
-from sampleinfo.store import Run
+from sampleinfo.store import Run, kernel_words, training_words
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.map import View, clear_selection
@@ -26,11 +26,10 @@ ORDERS = {
 def run_facts(run: Run) -> None:
     """What the scores rest on, in one line."""
     meta = run.meta
-    sizes, kernel, ridge, accuracy = meta["sizes"], meta["kernel"], meta["ridge"], meta["accuracy"]
-    exact = "exact kernel" if kernel["fidelity"] is None else f"subset kernel, error {kernel['fidelity']:.1%}"
+    sizes, accuracy = meta["sizes"], meta["accuracy"]
     st.caption(
         f"{plain(meta['dataset']['title'])} · {plain(meta['model']['title'])} · {sizes['train']} training and "
-        f"{sizes['validation']} validation images · {exact} · ridge {ridge['value']:.3g} ({ridge['how']}) · "
+        f"{sizes['validation']} validation images · kernel: {kernel_words(run)} · trained {training_words(run)} · "
         f"predicted accuracy {accuracy['validation']:.1%} on validation, {accuracy['leave_one_out']:.1%} leave-one-out"
         " · :orange-badge[not validated against retraining]",
         help="The scores are exact for the network linearized at its pre-trained weights; real training may differ.",

@@ -5,18 +5,31 @@ from __future__ import annotations
 import streamlit as st
 
 from sampleinfo import datasets, jobs, models, planning
-from sampleinfo.config import KERNELS, RunConfig
+from sampleinfo.config import KERNELS, SCOPES, RunConfig
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.ui.words import duration, plain
 
 KERNEL_HELP = (
     "Which parameters the comparison of two images uses. Exact: all of them. Subset: 2000 random coordinates per "
-    "parameter tensor, faster, with its measured error shown. Auto: exact where that takes at most ten minutes."
+    "parameter tensor, faster. Shared: one kernel for all outputs, with many classes far less memory. The last two "
+    "carry their measured error. Auto: exact where that takes at most ten minutes, else subset."
+)
+SCOPE_HELP = (
+    "What is trained. All layers is what scores best; the last stage or the head alone cost less, and the run says how "
+    "far their kernel agrees with that of all layers."
 )
 RIDGE_HELP = (
     "Strength of the pull towards the pre-trained weights. Automatic: the value with the smallest leave-one-out error, "
-    "found in closed form on this data."
+    "found in closed form on this data; 0 where training stops early."
 )
+STEPS_HELP = (
+    "Gradient descent that stops early, instead of training to convergence. Automatic: the number of steps with the "
+    "smallest leave-one-out error."
+)
+LR_HELP = "Learning rate on the mean loss. Automatic: half of the largest stable one for this data."
+MEMORY_HELP = "A run that would need more is refused before it starts, with what would fit instead."
+SCOPE_NAMES = {"all": "All layers", "last-stage": "Last stage and head", "head": "Head only"}
+TRAINING = ("To convergence", "A number of steps", "The best number of steps")
 
 
 def run_form() -> None:
@@ -51,17 +64,39 @@ def _settings(name: str, model: str) -> RunConfig | str:
             "Classes", preset.class_names, key=f"classes-{name}", placeholder="all classes",
             help="Two classes are trained with one output, more with one output per class.",
         )  # fmt: skip
-        kernel = st.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
+        left, right = st.columns(2)
+        kernel = left.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
+        scope = right.selectbox("Trained", SCOPES, key="scope", help=SCOPE_HELP, format_func=SCOPE_NAMES.__getitem__)
+        steps, lr = _training()
         given = st.toggle("Set the ridge by hand", key="ridge-by-hand", help=RIDGE_HELP)
-        ridge = st.number_input("Ridge", 1e-9, 1e9, 1.0, format="%.3g", key="ridge", disabled=not given)
-        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", help="Of the split, the new head and the map.")
+        ridge = st.number_input("Ridge", 0.0, 1e9, 1.0, format="%.3g", key="ridge", disabled=not given)
+        left, right = st.columns(2)
+        seed = left.number_input("Seed", 0, 2**32 - 1, 0, key="seed", help="Of the split, the new head and the map.")
+        memory = right.number_input(
+            "Memory limit, GiB", 0.5, 4096.0, None, step=1.0, key="memory", help=MEMORY_HELP,
+            placeholder="70 % of what is free",
+        )  # fmt: skip
     try:
         return RunConfig(
             dataset=name, model=model, train=int(train), validation=int(validation), classes=tuple(classes),
-            kernel=kernel, ridge=float(ridge) if given else None, seed=int(seed),
+            kernel=kernel, scope=scope, steps=steps, lr=lr, ridge=float(ridge) if given else None, seed=int(seed),
+            memory=memory,
         )  # fmt: skip
     except SampleInfoError as error:
         return str(error)
+
+
+def _training() -> tuple[int | str | None, float | None]:
+    """Steps and learning rate; None and None to convergence."""
+    how = st.selectbox("Training time", TRAINING, key="training", help=STEPS_HELP)
+    if how == TRAINING[0]:
+        return None, None
+    left, right = st.columns(2)
+    steps = left.number_input("Steps", 1, 10**7, 1000, key="steps", disabled=how == TRAINING[2])
+    lr = right.number_input(
+        "Learning rate", 1e-12, 1e6, None, format="%.3g", key="lr", help=LR_HELP, placeholder="automatic"
+    )
+    return ("auto" if how == TRAINING[2] else int(steps)), lr
 
 
 def _plan(config: RunConfig) -> planning.Estimate | str:
@@ -74,7 +109,7 @@ def _plan(config: RunConfig) -> planning.Estimate | str:
 
 def _start(config: RunConfig, plan: planning.Estimate) -> None:
     st.caption(
-        f"About **{duration(plan.seconds)}** and **{plan.memory / 2**30:.1f} GiB** on this machine. "
+        f"About **{duration(plan.seconds)}** and at most **{plan.memory / 2**30:.1f} GiB** on this machine. "
         f"{plan.kernel.capitalize()} kernel ({plan.reason})."
     )
     if st.button("Compute sample information", type="primary", icon=":material/play_arrow:", key="start"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sampleinfo import store
-from sampleinfo.store import Run
+from sampleinfo.store import Run, kernel_words, training_words
 from sampleinfo.ui import media
 from sampleinfo.ui.words import plain
 
@@ -33,8 +33,8 @@ def _row(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"run-{run.id}"):
         st.markdown(
             f"**{plain(run.title)}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
-            f":small[accuracy {meta['accuracy']['validation']:.1%} · ridge {meta['ridge']['value']:.3g} · "
-            f"{meta['kernel']['kind']} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]"
+            f":small[accuracy {meta['accuracy']['validation']:.1%} · {training_words(run)} · "
+            f"{kernel_words(run)} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]"
         )
         st.page_link("pages/explore.py", label="Explore", icon=":material/scatter_plot:",
                      query_params={"run": run.id}, width="content")  # fmt: skip

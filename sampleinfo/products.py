@@ -1,0 +1,114 @@
+"""Products of Jacobian blocks in float32, added up in float64 on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sampleinfo.types import FloatArray
+
+#: Columns of one contiguous piece of a block, and of the results that are computed at a time.
+CHUNK, STRIP = 8192, 1024
+#: Numbers up to which copying does not pay torch's threads, which then keep a core from others for a while.
+SMALL = 2**18
+#: Rows of one product.
+ROWS = 16384
+
+
+class Block:
+    """A (rows, d) Jacobian block, kept as contiguous pieces of at most ``CHUNK`` columns."""
+
+    def __init__(self, rows: int, columns: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        pieces = max(1, -(-columns // CHUNK))
+        bounds = [columns * i // pieces for i in range(pieces + 1)]
+        self.chunks = [
+            torch.empty(rows, high - low, device=device, dtype=dtype) for low, high in pairwise(bounds) if high > low
+        ]
+        self.starts = bounds[:-1]
+
+    def write(self, row: int, column: int, values: Tensor) -> None:
+        """Put ``values`` (r, c) at (row, column)."""
+        for start, chunk in zip(self.starts, self.chunks, strict=False):
+            low, high = max(start, column), min(start + chunk.shape[1], column + values.shape[1])
+            if low < high:
+                target = chunk[row : row + len(values), low - start : high - start]
+                source = values[:, low - column : high - column]
+                if target.device.type == "cpu" and source.numel() < SMALL:
+                    target.numpy()[:] = source.numpy()
+                else:
+                    target.copy_(source)
+
+
+def accumulate(gram: FloatArray, cross: FloatArray, chunks: list[Tensor], progress: Callable[[float], None]) -> None:
+    """Add the products of rows with the first n rows: their lower half to gram (n, n), the others to cross (m, n).
+
+    ``chunks``: (n + m, columns) each. Only the lower half of ``gram`` is kept up; ``mirror`` fills in the rest.
+    """
+    n = len(gram)
+    total = n + len(cross)
+    sums = torch.from_numpy(gram), torch.from_numpy(cross)
+    step = min(STRIP, max(256, -(-n // 8)))
+    for start in range(0, n, step):
+        stop = min(start + step, n)
+        for low in range(start, total, ROWS):
+            high = min(low + ROWS, total)
+            strip = sum_of_products([(chunk[low:high], chunk[start:stop]) for chunk in chunks]).cpu()
+            inside = max(0, min(high, n) - low)
+            if inside:
+                sums[0][low : low + inside, start:stop] += strip[:inside]
+            if inside < len(strip):
+                sums[1][low + inside - n : high - n, start:stop] += strip[inside:]
+        progress(1 - (1 - stop / n) * (total - n / 2 - stop / 2) / (total - n / 2))
+
+
+def scratch(rows: int, repeats: int) -> int:
+    """Bytes of the temporary results of ``accumulate`` over this many rows, each ``repeats`` times as long."""
+    strip = min(rows, STRIP)
+    return 4 * (3 * min(rows, ROWS) * strip + 2 * strip * CHUNK * repeats)
+
+
+def mirror(gram: FloatArray) -> None:
+    """Copy the lower half to the upper one."""
+    for start in range(0, len(gram), STRIP):
+        stop = min(start + STRIP, len(gram))
+        gram[start:stop, stop:] = gram[stop:, start:stop].T
+        square = gram[start:stop, start:stop]
+        square[:] = np.tril(square) + np.tril(square, -1).T
+
+
+def sum_of_products(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """(r, s) sum of a b^T over pairs (r, d), (s, d)."""
+    first, second = pairs[0]
+    total = product(first, second)
+    for first, second in pairs[1:]:
+        total += product(first, second)
+    return total
+
+
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """(r, s) product of (r, d) with the transposed (s, d), in full float32 precision.
+
+    On CPUs whose vectors the matrix library leaves half unused it is done as a 1x1 convolution, at twice the speed.
+    """
+    if first.device.type != "cpu" or first.dtype != torch.float32 or not _convolution_is_faster():
+        return first @ second.T
+    rows = first.t()[None, :, :, None]
+    return functional.conv2d(rows, second[:, :, None, None])[0, :, :, 0].t()
+
+
+@cache
+def _convolution_is_faster() -> bool:
+    """True on AMD CPUs with 512 bit vectors: torch's matrix library (MKL) uses 256 bits there, oneDNN all of them."""
+    from llvmlite import binding  # type: ignore[import-untyped]
+
+    return (
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and binding.get_host_cpu_name().startswith("znver")
+    )
