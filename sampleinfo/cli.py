@@ -116,6 +116,10 @@ def _config(args: argparse.Namespace) -> RunConfig:
 def _score(args: argparse.Namespace) -> int:
     config = _config(args)
     plan = planning.estimate(config)
+    if config.device not in ("auto", "cpu"):
+        from sampleinfo.devices import choose_device
+
+        choose_device(config.device)
     if args.out is not None and not args.out.exists():
         store.check_target(args.out)
     console = Console(stderr=True, soft_wrap=True)
@@ -166,11 +170,10 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
 
 def _print_summary(run: Run) -> None:
     meta = run.meta
-    ridge, accuracy = meta["ridge"], meta["accuracy"]
+    accuracy = meta["accuracy"]
     print(f"run        {run.path}")
     print(f"kernel     {kernel_words(run)}")
     print(f"training   {training_words(run)}")
-    print(f"ridge      {ridge['value']:.4g} ({ridge['how']})")
     print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
 
 

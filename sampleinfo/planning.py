@@ -203,7 +203,7 @@ def _refusal(config: RunConfig, spec: ModelSpec, sizes: _Sizes, limit: int, kern
     k = sizes.outputs
     ways = list(_alternatives(config, spec, sizes, limit, kernel))
     said = "given" if config.memory is not None else f"{MEMORY_SHARE:.0%} of what is free"
-    hint = f"What fits, best first: {'; '.join(ways)}." if ways else "Nothing fits; raise the limit or free memory."
+    hint = f"What fits, best first: {'; '.join(ways)}." if ways else "Nothing fits: raise the limit or free memory."
     return (
         f"{sizes.train} training images with {k} output{'s' * (k > 1)} and the {kernel} kernel need about "
         f"{_memory(sizes, spec) / GIB:.1f} GiB of memory; the limit is {limit / GIB:.1f} GiB ({said}). {hint}"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sampleinfo import cli, jobs, pipeline, store
+from sampleinfo import cli, jobs, pipeline, planning, store
 from sampleinfo.config import RunConfig
 from sampleinfo.errors import Cancelled, InvalidRun, InvalidSetting, StorageError
 from sampleinfo.partial import Partial
@@ -56,8 +56,9 @@ BAD = [
     (["score", "digits", "--lr", "0.1"], "a learning rate and gradient flow need a number of steps"),
     (["score", "digits", "--steps", "9", "--lr", "0"], "lr must be a finite number above 0, or 'auto'; got 0.0."),
     (["score", "digits", "--scope", "tail"], "scope must be one of all, last-stage, head; got 'tail'."),
-    (["score", "digits", "--device", "cuda"], "device"),
-    (["score", "digits", "--memory", "1.2"], "What fits, best first: --kernel exact --scope head"),
+    (["score", "digits", "--device", "abacus"], "device must be one of auto, cpu, cuda, mps; got 'abacus'."),
+    (["score", "digits", "--memory", "1.7"], "What fits, best first: --train"),
+    (["score", "digits", "--memory", "1.2"], "the limit is 1.2 GiB (given). Nothing fits: raise the limit"),
     (["score", "digits", "--ridge", "nan"], "ridge must be a finite number, 0 or above"),
     (["score", "digits", "--ridge", "big"], "ridge must be 'auto' or a number, 0 or above; got 'big'."),
     (["score", "digits", "--kernel", "fast"], "kernel must be one of auto, exact, subset, shared; got 'fast'."),
@@ -175,7 +176,7 @@ def test_the_same_settings_are_not_computed_again(small_run: Run) -> None:
 def test_another_ridge_reuses_the_kernel_and_foreign_folders_are_left_alone(small_run: Run, tmp_path: Path) -> None:
     run = pipeline.score(RunConfig("mnist-4v9", train=60, validation=40, ridge=500.0), tmp_path / "other")
     assert run.meta["kernel"]["from_run"] == small_run.id
-    assert run.meta["ridge"] == {"value": 500.0, "how": "given", "grid": [], "errors": []}
+    assert run.meta["ridge"] == {"value": 500.0, "how": "given"}
     assert np.array_equal(run.array("gram"), small_run.array("gram"))
     with pytest.raises(StorageError, match="holds another run"):
         pipeline.score(SMALL, tmp_path / "other")
@@ -195,10 +196,9 @@ def test_subset_kernel_carries_its_error(small_run: Run, tmp_path: Path) -> None
 
 
 def test_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sampleinfo import kernels
-
     monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(kernels.kernel, "__defaults__", (*kernels.kernel.__defaults__[:-1], 3_000_000))
+    for name in ("LEAST_WORK", "MOST_WORK"):
+        monkeypatch.setattr(planning, name, 2**23)
     config, out = RunConfig("mnist-4v9", train=20, validation=10), tmp_path / "run"
 
     def stop(stage: str, done: float, total: float) -> None:

@@ -87,8 +87,8 @@ def test_settings_survive_json() -> None:
 
 
 def test_unknown_settings_are_named() -> None:
-    with pytest.raises(InvalidSetting, match="unknown settings: batch, steps"):
-        RunConfig.from_dict({"dataset": "digits", "steps": 3, "batch": 1})
+    with pytest.raises(InvalidSetting, match="unknown settings: batch, size"):
+        RunConfig.from_dict({"dataset": "digits", "size": 3, "batch": 1})
 
 
 def test_fingerprint_depends_on_every_part_and_not_on_the_order_of_keys() -> None:
