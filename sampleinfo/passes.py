@@ -21,7 +21,9 @@ from sampleinfo.recording import NotRecordable, Recording
 
 FLOAT = 4
 #: Images of one batch, at most; shares of the memory for a batch and for a block formed from cached layers.
-BATCH, BATCH_SHARE, BLOCK_SHARE = 64, 0.25, 0.25
+BATCH, BATCH_SHARE, BLOCK_SHARE = 16, 0.25, 0.25
+#: Bytes beyond which a block is cut: larger ones only cost time to write.
+BLOCK = 2**29
 #: Caching must save at least this share of a layer's direct storage.
 WORTH = 0.2
 
@@ -144,15 +146,15 @@ def plan(module: nn.Module, images: int, seen: Probe, coordinates: Sequence[Coor
     scratch = batch * per_image
     column = FLOAT * images * seen.outputs
     free = max(column, memory // 2, memory - scratch)
-    if column * sum(map(len, coordinates)) <= free:
+    if column * sum(map(len, coordinates)) <= min(free, BLOCK):
         pieces = [Piece(item, 0, len(item)) for item in coordinates]
         return Plan(_passes(pieces, {}, column, free, free // column), batch, 0, scratch)
-    block = max(column, int(BLOCK_SHARE * memory))
+    block = max(column, min(BLOCK, int(BLOCK_SHARE * memory)))
     room = max(column, free - block)
     cached = _worth_caching(module, images, seen, coordinates, room)
     if not cached:
-        cut = _pieces(module, coordinates, max(1, free // column // 8))
-        return Plan(_passes(cut, {}, column, free, free // column), batch, 0, scratch)
+        limit = max(1, min(BLOCK, free // 8) // column)
+        return Plan(_passes(_pieces(module, coordinates, limit), {}, column, free, limit), batch, 0, scratch)
     limit = max(1, block // column)
     return Plan(_passes(_pieces(module, coordinates, limit), cached, column, room, limit), batch, block, scratch)
 

@@ -112,9 +112,7 @@ def test_strips_of_a_larger_kernel() -> None:
     assert shares == sorted(shares) and shares[-1] == 1
 
 
-@pytest.mark.parametrize("convolution", [False, True])
-def test_products(convolution: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_convolution_is_faster", lambda: convolution)
+def test_products() -> None:
     first, second = torch.randn(70, 33), torch.randn(20, 33)
     assert torch.allclose(products.product(first, second), first @ second.T, atol=1e-4)
 
