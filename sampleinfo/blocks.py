@@ -1,8 +1,9 @@
-"""Rows and blocks of sample-major kernels, and the checks every result passes."""
+"""Rows, blocks and products of sample-major kernels, and the checks every result passes."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import blas
 
 from sampleinfo.errors import NumericalError
 from sampleinfo.types import FloatArray, IntArray
@@ -21,6 +22,26 @@ def others(samples: IntArray, n: int, q: int) -> IntArray:
 def square(matrix: FloatArray, rows: IntArray) -> FloatArray:
     """The rows and columns ``rows`` of a square matrix, as a copy."""
     return np.asarray(matrix.take(rows, axis=0).take(rows, axis=1))
+
+
+def product(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(r, c) first second, C-ordered, by the matrix library that factors kernels as well.
+
+    NumPy and SciPy bring one each, whose waiting threads keep the other's from the cores: a product by NumPy right
+    after a factorisation by SciPy takes several times as long (benchmarks/solvers.py).
+    """
+    if first.size == 0 or second.size == 0:
+        return np.zeros((len(first), second.shape[1]))
+    right, transposed_right = _for_blas(first.T)
+    if second.shape[1] == 1:
+        return np.asarray(blas.dgemv(1.0, right, second[:, 0], trans=not transposed_right))[:, None]
+    left, transposed_left = _for_blas(second.T)
+    return np.asarray(blas.dgemm(1.0, left, right, trans_a=transposed_left, trans_b=transposed_right)).T
+
+
+def _for_blas(matrix: FloatArray) -> tuple[FloatArray, bool]:
+    """The matrix in column order, without a copy where it or its transpose lies so."""
+    return (matrix.T, True) if matrix.flags.c_contiguous and not matrix.flags.f_contiguous else (matrix, False)
 
 
 def diagonal_blocks(matrix: FloatArray, q: int) -> FloatArray:

@@ -24,8 +24,10 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy import linalg
 from scipy.interpolate import AAA
 
+from sampleinfo.blocks import product
 from sampleinfo.types import FloatArray
 
 ComplexArray = npt.NDArray[np.complex128]
@@ -231,8 +233,9 @@ def _fit_residues(function: Filter, places: ComplexArray, points: FloatArray, ch
     size, unit = function.size(points), float(function.size(points[:1])[0])
     design = basis(points) / (size / unit)[:, None]
     lengths = np.linalg.norm(design, axis=0)
-    solution = np.linalg.lstsq(design / lengths, function(points) / size, rcond=1e-16)[0] / lengths * unit
-    error = float(np.max(np.abs(basis(checks) @ solution - function(checks)) / function.size(checks)))
+    found = linalg.lstsq(design / lengths, function(points) / size, cond=1e-16, check_finite=False)[0]
+    solution = found / lengths * unit
+    error = float(np.max(np.abs(product(basis(checks), solution[:, None])[:, 0] - function(checks)) / function.size(checks)))
     residues = solution[1 : len(places) + 1].astype(complex)
     residues[pairs] += 1j * solution[len(places) + 1 :]
     return Poles(float(solution[0]), places * high, residues * high, error if np.isfinite(error) else np.inf)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sampleinfo.blocks import finite
+from sampleinfo.blocks import finite, product
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.evaluation import Evaluation, evaluate
 from sampleinfo.linearized import Fit
@@ -36,7 +36,7 @@ def weight_information(fit: Fit, noise_variance: float = 1.0) -> FloatArray:
     problem = fit.problem
     change = fit.leave_each_out().coefficient_change
     columns = change.reshape(len(problem.gram), -1)
-    energy = np.einsum("rc,rc->c", columns, problem.gram @ columns).reshape(-1, problem.n).sum(axis=0)
+    energy = np.einsum("rc,rc->c", columns, product(problem.gram, columns)).reshape(-1, problem.n).sum(axis=0)
     return finite(np.maximum(energy, 0.0) / (2 * _checked(noise_variance)), "weight information")
 
 
@@ -123,7 +123,7 @@ def _information(fit: Fit, rest: Fit, variance: float) -> tuple[float, float]:
     """SI and F-SI of what ``rest`` lacks."""
     gram = fit.whole.gram
     change = (fit.embedded_coefficients - rest.embedded_coefficients).reshape(len(gram), -1)
-    energy = max(float(np.sum(change * (gram @ change))), 0.0)
+    energy = max(float(np.sum(change * product(gram, change))), 0.0)
     moved = float(np.sum((fit.val_outputs - rest.val_outputs) ** 2))
     both = np.array([energy / (2 * variance), moved / (2 * variance * _images(fit))])
     weight, functional = finite(both, "information of the set")

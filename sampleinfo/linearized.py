@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampleinfo import solvers
-from sampleinfo.blocks import finite
+from sampleinfo.blocks import finite, product
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.problem import Problem, Training, checked_indices, columns, explained, sample_major
 from sampleinfo.solvers import Solver
@@ -119,13 +119,13 @@ class Fit:
     @cached_property
     def val_outputs(self) -> FloatArray:
         """(m, k) outputs on the validation images after training."""
-        change = self.whole.cross @ self._embedded
+        change = product(self.whole.cross, self._embedded)
         return finite(self.whole.val_outputs + change.reshape(self.whole.val_outputs.shape), "predictions")
 
     @cached_property
     def train_errors(self) -> FloatArray:
         """(n, k) y - f(x) of the samples trained on, after training."""
-        fitted = (self.whole.gram @ self._embedded).reshape(self.residual.shape)
+        fitted = product(self.whole.gram, self._embedded).reshape(self.residual.shape)
         return np.asarray((self.residual - fitted)[self.kept])
 
     def leave_each_out(self) -> LeaveEachOut:

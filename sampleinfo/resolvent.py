@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from sampleinfo.blocks import diagonal_blocks, finite, leave_one_out_errors, others, rows_of, square
+from sampleinfo.blocks import diagonal_blocks, finite, leave_one_out_errors, others, product, rows_of, square
 from sampleinfo.errors import NumericalError
 from sampleinfo.filters import Filters
 from sampleinfo.types import FloatArray, IntArray
@@ -33,6 +33,7 @@ class Resolvent:
         self._n = len(gram) // q
         self._ridge = filters(max(self._n, 1)).ridge
         self._inverse: FloatArray | None = None
+        self._solved: tuple[FloatArray, FloatArray] | None = None
 
     @cached_property
     def _factor(self) -> FloatArray:
@@ -74,12 +75,18 @@ class Resolvent:
         return self._inverse
 
     def coefficients(self, residual: FloatArray) -> FloatArray:
-        """(N, c) G r; with the inverse, one step of refinement against K + ridge I."""
+        """(N, c) G r; kept for the residual last asked for, since every set left out starts from it."""
+        if self._solved is None or not np.array_equal(self._solved[0], residual):
+            self._solved = (residual.copy(), finite(self._solve(residual), "weights"))
+        return self._solved[1]
+
+    def _solve(self, residual: FloatArray) -> FloatArray:
+        """By the factor; with the inverse, one step of refinement against K + ridge I."""
         if self._inverse is None:
-            return finite(np.asarray(linalg.cho_solve((self._factor, True), residual, check_finite=False)), "weights")
-        first = self._inverse @ residual
-        rest = residual - self._gram @ first - self._ridge * first
-        return finite(np.asarray(first + self._inverse @ rest), "weights")
+            return np.asarray(linalg.cho_solve((self._factor, True), residual, check_finite=False))
+        first = product(self._inverse, residual)
+        rest = residual - product(self._gram, first) - self._ridge * first
+        return np.asarray(first + product(self._inverse, rest))
 
     def errors(self, residual: FloatArray) -> FloatArray:
         """(n, q, c) (E_i^T G E_i)^-1 a_i."""
@@ -93,9 +100,9 @@ class Resolvent:
     def predicted_changes(self, cross: FloatArray, residual: FloatArray) -> FloatArray:
         """(M, c, n): the product with ``cross`` before or after the columns, whichever has fewer of them."""
         if residual.shape[1] > self._q:
-            return self._columns(cross @ self.inverse(), residual)
+            return self._columns(product(cross, self.inverse()), residual)
         changes = self.changes(residual)
-        return np.asarray((cross @ changes.reshape(len(changes), -1)).reshape(len(cross), *changes.shape[1:]))
+        return product(cross, changes.reshape(len(changes), -1)).reshape(len(cross), *changes.shape[1:])
 
     def _columns(self, matrix: FloatArray, residual: FloatArray) -> FloatArray:
         """(R, c, n) matrix E_i e_i."""
@@ -113,7 +120,7 @@ class Resolvent:
         inverse, a = self.inverse(), self.coefficients(residual)
         rows = rows_of(samples, self._q)
         strip = inverse[rows]
-        out = a - strip.T @ linalg.solve(strip[:, rows], a[rows], assume_a="pos", check_finite=False)
+        out = a - product(strip.T, linalg.solve(strip[:, rows], a[rows], assume_a="pos", check_finite=False))
         out[rows] = 0.0
         return finite(np.asarray(out), "weights")
 

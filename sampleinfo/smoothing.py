@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from sampleinfo.blocks import finite
+from sampleinfo.blocks import finite, product
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.linearized import Fit
 from sampleinfo.spectral import Spectrum
@@ -63,8 +63,8 @@ class SgdSmoothing:
     def information(self, coefficient_change: FloatArray) -> FloatArray:
         """(n,) nats: u^T (Sigma + floor I)^-1 u / 2 for the weight changes J^T c, c (nk, n) in columns."""
         columns = coefficient_change.shape[1]
-        inside = self.to_span @ coefficient_change.reshape(self.to_span.shape[1], -1)
-        turned = self.axes.T @ inside.reshape(-1, columns)
+        inside = product(self.to_span, coefficient_change.reshape(self.to_span.shape[1], -1))
+        turned = product(self.axes.T, inside.reshape(-1, columns))
         return finite(np.sum(turned**2 / (self.variances + self.floor)[:, None], axis=0) / 2, "SGD information")
 
 
@@ -97,7 +97,7 @@ def sgd_smoothing(fit: Fit, batch_size: int, floor: float = 1e-10) -> SgdSmoothi
     gradients -= gradients.mean(axis=0)
     columns = problem.k // q
     curvature = np.repeat(s + fit.training.ridge, columns)
-    covariance = (gradients.T @ gradients) * (fit.training.lr / batch_size / n)
+    covariance = product(gradients.T, gradients) * (fit.training.lr / batch_size / n)
     covariance /= curvature[:, None] + curvature
     variances, axes = linalg.eigh(finite(covariance, "SGD covariance"), driver="evd", check_finite=False)
     return SgdSmoothing(np.maximum(variances, 0.0), axes, to_span, floor)

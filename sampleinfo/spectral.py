@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from sampleinfo.blocks import diagonal_blocks, finite, others, rows_of, square
+from sampleinfo.blocks import diagonal_blocks, finite, others, product, rows_of, square
 from sampleinfo.errors import NumericalError
 from sampleinfo.filters import TOLERANCE, ComplexArray, Filter, Filters, Poles, Unstable, fit_poles
 from sampleinfo.types import FloatArray, IntArray
@@ -69,7 +69,7 @@ class Spectral:
 
     def _apply(self, function: Filter, residual: FloatArray) -> FloatArray:
         values = function(self._eigenvalues)
-        return np.asarray(self._vectors @ (values[:, None] * (self._vectors.T @ residual)))
+        return product(self._vectors, values[:, None] * product(self._vectors.T, residual))
 
     def poles(self, samples: int) -> Poles | None:
         """The poles for training on ``samples`` samples; None where they would not be accurate."""
@@ -95,7 +95,7 @@ class Spectral:
                 own[i] = residual[rows] - self._gram[rows] @ (a - changes[:, :, i])
             return finite(own, "leave-one-out errors")
         r = residual.reshape(self._n, self._q, -1)
-        fitted = poles.constant * ((self._gram @ residual).reshape(r.shape) - diagonal_blocks(self._gram, self._q) @ r)
+        fitted = poles.constant * (product(self._gram, residual).reshape(r.shape) - diagonal_blocks(self._gram, self._q) @ r)
         solutions = self._own_solutions(poles.places, residual)
         fitted += np.einsum("j,jiqc->iqc", poles.residues, r - solutions).real
         return finite(r - fitted, "leave-one-out errors")
@@ -103,7 +103,7 @@ class Spectral:
     def _own_solutions(self, places: ComplexArray, residual: FloatArray) -> ComplexArray:
         """(J, n, q, c) M_ji^-1 (G_j r)_i for each of J poles."""
         weights = 1.0 / (self._eigenvalues[:, None] - places)  # (N, J)
-        terms = weights[:, :, None] * (self._vectors.T @ residual)[:, None, :]
+        terms = weights[:, :, None] * product(self._vectors.T, residual)[:, None, :]
         solved = self._product(self._vectors, terms.reshape(len(terms), -1))
         shape = (self._n, self._q, len(places), residual.shape[1])
         own = solved.reshape(shape).transpose(2, 0, 1, 3)
@@ -118,7 +118,7 @@ class Spectral:
     @staticmethod
     def _product(matrix: FloatArray, columns: ComplexArray) -> ComplexArray:
         """matrix columns: real times complex as one real product."""
-        both = matrix @ np.concatenate([columns.real, columns.imag], axis=1)
+        both = product(matrix, np.concatenate([columns.real, columns.imag], axis=1))
         return np.asarray(both[:, : columns.shape[1]] + 1j * both[:, columns.shape[1] :])
 
     def _blocks(self, weights: ComplexArray) -> ComplexArray:
@@ -150,8 +150,8 @@ class Spectral:
         for output in range(c):
             inner = np.zeros((size, n))
             for row in range(q):
-                inner += self._vectors[row::q].T * (weights @ parts[:, :, row, output])
-            out[:, output, :] = self._vectors @ inner + remaining[:, output, None]
+                inner += self._vectors[row::q].T * product(weights, parts[:, :, row, output])
+            out[:, output, :] = product(self._vectors, inner) + remaining[:, output, None]
         for i in range(n):
             rows = slice(i * q, (i + 1) * q)
             out[rows, :, i] = full[rows]
@@ -175,7 +175,7 @@ class Spectral:
     def predicted_changes(self, cross: FloatArray, residual: FloatArray) -> FloatArray:
         """(M, c, n) cross (a - a_-i)."""
         changes = self.changes(residual)
-        return np.asarray((cross @ changes.reshape(len(changes), -1)).reshape(len(cross), *changes.shape[1:]))
+        return product(cross, changes.reshape(len(changes), -1)).reshape(len(cross), *changes.shape[1:])
 
     def without(self, samples: IntArray, residual: FloatArray) -> FloatArray:
         """(N, c): through the poles, or by an eigendecomposition of what stays where that is cheaper or needed."""
@@ -190,14 +190,14 @@ class Spectral:
             return self._on_others(samples, residual)
         rows = rows_of(samples, self._q)
         strip = self._vectors[rows]
-        rotated = self._vectors.T @ residual
+        rotated = product(self._vectors.T, residual)
         inner = self._filters(self._n - len(samples))(self._eigenvalues)[:, None] * rotated
         for place, rho in zip(poles.places, poles.residues, strict=True):
             weights = (1.0 / (self._eigenvalues - place))[:, None]
-            block = (strip * weights[:, 0].real) @ strip.T + 1j * ((strip * weights[:, 0].imag) @ strip.T)
+            block = product(strip * weights.real[:, 0], strip.T) + 1j * product(strip * weights.imag[:, 0], strip.T)
             solved = linalg.solve(block, strip @ (weights * rotated), assume_a="sym", check_finite=False)
             inner -= (rho * weights * (strip.T @ solved)).real
-        out = self._vectors @ inner
+        out = product(self._vectors, inner)
         out[rows] = 0.0
         return finite(np.asarray(out), "weights")
 

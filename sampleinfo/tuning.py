@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sampleinfo.blocks import product
 from sampleinfo.errors import NumericalError
 from sampleinfo.filters import Converged, Filters, Unstable
 from sampleinfo.spectral import Spectral, Spectrum
@@ -80,12 +81,12 @@ class Validation:
     def error_of(self, data: Data) -> Callable[[Filters], float]:
         """Mean over validation images of the squared error, as a function of the training."""
         spectrum = data.spectrum
-        rotated, projected = self.cross @ spectrum.vectors, spectrum.vectors.T @ data.residual
+        rotated, projected = product(self.cross, spectrum.vectors), product(spectrum.vectors.T, data.residual)
         images = len(self.residual) / data.rows
 
         def error(filters: Filters) -> float:
             values = filters(data.n)(spectrum.eigenvalues)
-            return float(np.sum((self.residual - rotated @ (values[:, None] * projected)) ** 2) / images)
+            return float(np.sum((self.residual - product(rotated, values[:, None] * projected)) ** 2) / images)
 
         return error
 
