@@ -1,39 +1,25 @@
 """Jacobians and kernels against what torch itself needs for the same work, in the same process.
 
-python benchmarks/kernels.py [--quick]
+python -m benchmarks.kernels [--quick]
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from sampleinfo import jacobians, kernels, models
+from benchmarks.table import Line, seconds, seconds_in_turn, show
+from sampleinfo import jacobians, kernels, models, products
 from sampleinfo.kernels import Inputs
 
-Line = tuple[str, float, float]
 
-
-def seconds_in_turn(works: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Best time of each, measured in turn so that all see the same machine; one round before does not count."""
-    best = [float("inf")] * len(works)
-    for number in range(rounds + 1):
-        for place, work in enumerate(works):
-            start = time.perf_counter()
-            work()
-            if number:
-                best[place] = min(best[place], time.perf_counter() - start)
-    return best
-
-
-def activation_gradients(module: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    """Torch's own forward pass, and backward pass to the outputs of all layers with parameters."""
+def activation_gradients(module: nn.Module, images: Tensor) -> list[tuple[Tensor, ...]]:
+    """Torch's own forward pass, and one backward pass per output to what the layers with parameters put out."""
     edges: list[GradientEdge] = []
 
     def begin(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -48,30 +34,27 @@ def activation_gradients(module: nn.Module, images: Tensor) -> tuple[Tensor, ...
     outputs = module(images)
     for handle in handles:
         handle.remove()
-    return torch.autograd.grad(outputs.sum(), edges)
+    sums, last = outputs.sum(0), outputs.shape[1] - 1
+    return [torch.autograd.grad(sums[o], edges, retain_graph=o < last) for o in range(last + 1)]
 
 
-def random_entries(batch: int, rounds: int) -> Line:
-    """ResNet-18, 224 px, one output: 2000 random entries of every tensor, against the gradients at the activations."""
+def random_entries(batch: int, rounds: int, k: int) -> Line:
+    """ResNet-18, 224 px: 2000 random entries of every tensor, against the gradients at the activations."""
     torch.manual_seed(0)
-    module = torchvision.models.resnet18(weights=None, num_classes=1).eval().requires_grad_(False)
+    module = torchvision.models.resnet18(weights=None, num_classes=k).eval().requires_grad_(False)
     images = torch.randn(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     chosen = jacobians.random_coordinates(module, 2000, seed=0)
     ours, theirs = seconds_in_turn(
-        [
-            lambda: jacobians.jacobian_rows(module, images, chosen),
-            lambda: activation_gradients(module, images),
-        ],
-        rounds,
+        [lambda: jacobians.jacobian_rows(module, images, chosen), lambda: activation_gradients(module, images)], rounds
     )
-    return f"ResNet-18, {batch} images, 2000 random entries / activations only", ours, theirs
+    words = f"ResNet-18, 224 px, {batch} images: 2000 random entries a tensor, k = {k}"
+    return Line(words, ours, "torch, to the activations", theirs, 1 / 1.3, f"{ours / theirs:.2f} times its time")
 
 
 def product_rate(size: int = 4096) -> float:
     """Floating-point operations per second of a float32 product, by torch's or NumPy's library, whichever is faster."""
     first, second = torch.randn(size, size), torch.randn(size, size)
-    best = seconds_in_turn([lambda: first @ second, lambda: first.numpy() @ second.numpy()], 3)
-    return 2 * size**3 / min(best)
+    return 2 * size**3 / min(seconds(lambda: first @ second), seconds(lambda: first.numpy() @ second.numpy()))
 
 
 def exact_kernel(train: int, validation: int, memory: int) -> Line:
@@ -86,23 +69,32 @@ def exact_kernel(train: int, validation: int, memory: int) -> Line:
     start = time.perf_counter()
     kernels.kernel(network.module, inputs, everything, memory=memory)
     ours = time.perf_counter() - start
-    return f"ResNet-20 exact kernel, {train} + {validation} images x 10", ours, operations / max(before, product_rate())
+    rate = max(before, product_rate())
+    return Line(f"ResNet-20 exact kernel, {train} + {validation} images, k = 10, passes and all", ours,
+                "its products at the GEMM peak", operations / rate, 0.7, f"peak {rate / 1e9:.0f} GFLOP/s")  # fmt: skip
+
+
+def accumulation(rows: int, columns: int) -> Line:
+    """The symmetric half of one block's products, added up in float64, against its operations at the peak."""
+    chunks = list(torch.randn(rows, columns).split(products.CHUNK, dim=1))
+    chunks = [chunk.contiguous() for chunk in chunks]
+    gram, cross = torch.zeros(rows, rows).double().numpy(), torch.zeros(0, rows).double().numpy()
+    ours = seconds(lambda: products.accumulate(gram, cross, chunks, lambda _: None))
+    rate = product_rate()
+    return Line(f"products of one block, {rows} x {columns}", ours, "its products at the GEMM peak",
+                rows * (rows + 1) * columns / rate, 0.7, f"peak {rate / 1e9:.0f} GFLOP/s")  # fmt: skip
 
 
 def lines(quick: bool) -> list[Line]:
-    """(name, our seconds, baseline seconds); the baselines are lower bounds, so ratios below 1 are expected."""
+    """Every line of this file; what torch does is a lower bound of what is to be done, so ratios stay below 1."""
+    batch, rounds = (16, 3) if quick else (32, 8)
     return [
-        random_entries(16 if quick else 32, 3 if quick else 8),
+        random_entries(batch, rounds, 1),
+        random_entries(batch // 4, rounds, 10),
+        accumulation(4000 if quick else 8000, 2**14),
         exact_kernel(*((150, 50) if quick else (800, 200)), 4 * 2**30),
     ]
 
 
-def main(quick: bool) -> None:
-    """Run and print."""
-    print(f"{'work':66}{'ours, s':>10}{'baseline, s':>13}{'ratio':>9}")
-    for name, ours, baseline in lines(quick):
-        print(f"{name:66}{ours:10.3f}{baseline:13.3f}{baseline / ours:9.2f}")
-
-
 if __name__ == "__main__":
-    main("--quick" in sys.argv[1:])
+    show(lines("--quick" in sys.argv[1:]))

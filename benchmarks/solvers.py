@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.table import Line, show, seconds, seconds_in_turn
+from benchmarks.table import Line, seconds, seconds_in_turn, show
 from sampleinfo import information, linearized
 from sampleinfo.linearized import Problem, Training
 from sampleinfo.problem import half_stable_lr

@@ -44,6 +44,16 @@ def _for_blas(matrix: FloatArray) -> tuple[FloatArray, bool]:
     return (matrix.T, True) if matrix.flags.c_contiguous and not matrix.flags.f_contiguous else (matrix, False)
 
 
+def is_symmetric(matrix: FloatArray) -> bool:
+    """Whether a square matrix equals its transpose to 1e-6, tried on one random vector: two products with it."""
+    if matrix.size == 0:
+        return True
+    largest = float(np.abs(matrix.diagonal()).max())
+    probe = np.random.default_rng(0).normal(size=(len(matrix), 1)) / (largest if largest > 0 else 1.0)
+    rows, columns = product(matrix, probe), product(matrix.T, probe)
+    return bool(np.abs(rows - columns).max() <= 1e-6 * np.abs(rows).max())
+
+
 def diagonal_blocks(matrix: FloatArray, q: int) -> FloatArray:
     """(n, q, q) the q x q blocks on the diagonal of an (nq, nq) matrix."""
     n = len(matrix) // q

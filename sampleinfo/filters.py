@@ -18,7 +18,7 @@ Sete, Trefethen 2018), the residues from a least-squares fit on the same points:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,7 @@ TOLERANCE = 1e-11
 _GOOD_ENOUGH = 1e-13
 #: In units of the largest eigenvalue.
 _FAR = 30.0
+SHIFTS, MORE_SHIFTS = (1e-6, 1e-4, 0.0, 1e-2), (1e-3, 1e-1, 1e-8, 1e-5)
 
 
 class Filter(Protocol):
@@ -171,9 +172,9 @@ def fit_poles(function: Filter, eigenvalues: FloatArray) -> Poles:
         return Poles(value, np.zeros(0, complex), np.zeros(0, complex), 0.0)
     checks = _points(low, high, eigenvalues, 1201)
     best = Poles(0.0, np.zeros(0, complex), np.zeros(0, complex), np.inf)
-    for count in (250, 700):
+    for count, shifts in ((250, SHIFTS), (700, SHIFTS), (400, MORE_SHIFTS), (1100, MORE_SHIFTS)):
         points = _points(low, high, eigenvalues, count)
-        for places in _candidates(function, points, low, high):
+        for places in _candidates(function, points, low, high, shifts):
             poles = _fit_residues(function, places, points, checks, high)
             if poles.error < best.error:
                 best = poles
@@ -197,12 +198,14 @@ def _points(low: float, high: float, eigenvalues: FloatArray, count: int) -> Flo
     return np.unique(np.concatenate(parts))
 
 
-def _candidates(function: Filter, points: FloatArray, low: float, high: float) -> Iterator[ComplexArray]:
-    """Sets of poles worth trying, in units of the largest eigenvalue."""
+def _candidates(
+    function: Filter, points: FloatArray, low: float, high: float, shifts: Sequence[float]
+) -> Iterator[ComplexArray]:
+    """Sets of poles worth trying, in units of the largest eigenvalue: of h(x) (x + shift) for several shifts."""
     if np.all(np.abs(function(points) * (points + function.ridge) - 1.0) < 1e-15):
         yield np.array([-function.ridge / high + 0j])
     yield np.zeros(0, complex)
-    for shift in (1e-6, 1e-4, 0.0, 1e-2):
+    for shift in shifts:
         target: Callable[[FloatArray], FloatArray] = (lambda x: x + shift * high) if shift else np.ones_like  # noqa: B023
         yield _aaa(points / high, function(points) * target(points), low / high)
     for count in (6, 10, 14):
@@ -235,7 +238,9 @@ def _fit_residues(function: Filter, places: ComplexArray, points: FloatArray, ch
     lengths = np.linalg.norm(design, axis=0)
     found = linalg.lstsq(design / lengths, function(points) / size, cond=1e-16, check_finite=False)[0]
     solution = found / lengths * unit
-    error = float(np.max(np.abs(product(basis(checks), solution[:, None])[:, 0] - function(checks)) / function.size(checks)))
+    error = float(
+        np.max(np.abs(product(basis(checks), solution[:, None])[:, 0] - function(checks)) / function.size(checks))
+    )
     residues = solution[1 : len(places) + 1].astype(complex)
     residues[pairs] += 1j * solution[len(places) + 1 :]
     return Poles(float(solution[0]), places * high, residues * high, error if np.isfinite(error) else np.inf)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from sampleinfo import gradients, recording
+from sampleinfo.devices import empty
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.jacobians import Coordinates, Rows, channels_last
 from sampleinfo.passes import Pass, Piece, Probe, is_cached
@@ -62,7 +62,7 @@ class Former:
     def _places(self, pieces: list[Piece]) -> list[Place]:
         """Columns one after the other in one new block."""
         some = self._some()
-        block = Block(self.images * self.seen.outputs, sum(map(len, pieces)), some.device, some.dtype)
+        block = Block(self.images * self.seen.outputs, sum(map(len, pieces)), some)
         places, column = [], 0
         for piece in pieces:
             places.append(Place(piece.coordinates(), block, column))
@@ -73,10 +73,8 @@ class Former:
         """Room for a layer's inputs and the gradients at its outputs, of all images, channels innermost."""
         k, some, made = self.seen.outputs, self._some(), []
         leaving = self.seen.leaving[name]
-        for shape in (self.seen.entering[name], (k * leaving[0], *leaving[1:])):
-            order = torch.channels_last if len(shape) == 3 else torch.contiguous_format
-            size = (self.images, *shape)
-            made.append(torch.empty(size, dtype=some.dtype, device=some.device, memory_format=order))
+        for shape in (self.seen.entering[name], (k, *leaving)):
+            made.append(empty((self.images, *shape), some, channels_last=len(leaving) == 3))
         return made[0], made[1]
 
     def _fill(self, places: list[Place], caches: Caches, progress: Callable[[float], None]) -> None:

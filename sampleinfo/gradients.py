@@ -7,7 +7,7 @@
 
 Source: Goodfellow, "Efficient per-example gradient computations", 2015 (arXiv 1510.01799), extended to convolutions.
 
-Shapes: A (b, c, ...), G (b, k * c_out, ...) output by output. Entries of a weight are formed either for the smallest
+Shapes: A (b, c, ...), G (b, k, c_out, ...). Entries of a weight are formed either for the smallest
 box of output and input channels that holds all that are wanted, or one by one, whichever costs less.
 """
 
@@ -72,16 +72,14 @@ def entries(layer: nn.Module, parameter: str, positions: Tensor) -> Entries:
 
 def form(wanted: Entries, entering: Tensor, tangents: Tensor, known: Sums) -> Tensor:
     """(b, k, d) gradients; ``known`` keeps sums that the two parameters of one normalisation layer share."""
-    layer, b = wanted.layer, len(entering)
+    layer = wanted.layer
     if isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
         if id(layer) not in known:
             known[id(layer)] = _normalisation(layer, entering, tangents)
         both = known[id(layer)][0 if wanted.parameter == "weight" else 1]
         return _at(both, wanted.positions)
     if wanted.parameter == "bias":
-        channels = _weight_shape(layer)[0]
-        sums = tangents.flatten(2).sum(2) if tangents.dim() > 2 else tangents
-        return _at(sums.reshape(b, -1, channels), wanted.positions)
+        return _at(tangents.flatten(3).sum(3) if tangents.dim() > 3 else tangents, wanted.positions)
     if isinstance(layer, nn.Linear):
         return _linear(wanted, entering, tangents)
     assert isinstance(layer, nn.Conv2d)
@@ -115,8 +113,8 @@ def _kernel_size(layer: nn.Module) -> int:
 
 
 def _channels_last(values: Tensor) -> Tensor:
-    """(b, h, w, c), contiguous; a view where the memory lies so already."""
-    return values.permute(0, 2, 3, 1).contiguous()
+    """(..., h, w, c), contiguous; a view where the memory lies so already."""
+    return values.movedim(-3, -1).contiguous()
 
 
 def _normalisation(layer: nn.BatchNorm2d | nn.GroupNorm, entering: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,34 +124,33 @@ def _normalisation(layer: nn.BatchNorm2d | nn.GroupNorm, entering: Tensor, tange
         assert layer.running_mean is not None and layer.running_var is not None
         weighted, plain = selected.channel_sums(
             _channels_last(entering).flatten(1, 2).numpy(),
-            _channels_last(tangents).flatten(1, 2).numpy(),
+            _channels_last(tangents).flatten(2, 3).numpy(),
             layer.running_mean.to(entering.dtype).numpy(),
         )
         spread = (layer.running_var + layer.eps).sqrt().to(entering.dtype)
-        return torch.from_numpy(weighted).reshape(b, -1, c) / spread, torch.from_numpy(plain).reshape(b, -1, c)
+        return torch.from_numpy(weighted) / spread, torch.from_numpy(plain)
     if isinstance(layer, nn.BatchNorm2d):
         normalised = functional.batch_norm(entering, layer.running_mean, layer.running_var, eps=layer.eps)
     else:
         normalised = functional.group_norm(entering, layer.num_groups, eps=layer.eps)
-    slopes = tangents.reshape(b, -1, c, entering[0, 0].numel())
+    slopes = tangents.reshape(*tangents.shape[:3], -1)
     return (slopes * normalised.reshape(b, 1, c, -1)).sum(3), slopes.sum(3)
 
 
 def _linear(wanted: Entries, entering: Tensor, tangents: Tensor) -> Tensor:
-    slopes = tangents.reshape(len(entering), -1, _weight_shape(wanted.layer)[0])
     if wanted.within is None:
         rows, columns = wanted.box
-        return (slopes[:, :, rows, None] * entering[:, None, None, columns]).flatten(2)
+        return (tangents[:, :, rows, None] * entering[:, None, None, columns]).flatten(2)
     places = wanted.places.to(entering.device)
-    return slopes[:, :, places[:, 0]] * entering[:, None, places[:, 1]]
+    return tangents[:, :, places[:, 0]] * entering[:, None, places[:, 1]]
 
 
 def _one_by_one_is_cheaper(wanted: Entries, entering: Tensor, tangents: Tensor) -> bool:
     """Count multiply-adds per image; single entries need the CPU."""
     if wanted.within is None or entering.device.type != "cpu":
         return False
-    channels, _, kernel_size = _weight_shape(wanted.layer)
-    k, positions = tangents.shape[1] // channels, tangents[0, 0].numel()
+    kernel_size = _kernel_size(wanted.layer)
+    k, positions = tangents.shape[1], tangents[0, 0, 0].numel()
     columns = (wanted.box[1].stop - wanted.box[1].start) * kernel_size
     box = positions * (k * wanted.box_size + UNFOLDING * columns)
     single = SINGLE * k * len(wanted) * positions + REARRANGING * (entering[0].numel() + tangents[0].numel())
@@ -174,7 +171,6 @@ def _single(wanted: Entries, layer: nn.Conv2d, entering: Tensor, tangents: Tenso
         _channels_last(tangents).numpy(),
         places.numpy(),
         geometry,
-        layer.out_channels,
     )
     return torch.from_numpy(found)
 
@@ -182,13 +178,13 @@ def _single(wanted: Entries, layer: nn.Conv2d, entering: Tensor, tangents: Tenso
 def _stride(layer: nn.Conv2d, entering: Tensor, tangents: Tensor) -> tuple[tuple[int, int], Tensor]:
     """Stride and input; a 1x1 convolution becomes one of stride 1 over the positions it looks at (or was given)."""
     if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
-        return (1, 1), entering if entering.shape[2:] == tangents.shape[2:] else used(layer, entering)
+        return (1, 1), entering if entering.shape[2:] == tangents.shape[3:] else used(layer, entering)
     return (layer.stride[0], layer.stride[1]), entering
 
 
 def _box(wanted: Entries, layer: nn.Conv2d, entering: Tensor, tangents: Tensor) -> Tensor:
     """(b, k, box), one batched product per group of channels."""
-    b, positions, groups = len(entering), tangents[0, 0].numel(), layer.groups
+    (b, k), groups = tangents.shape[:2], layer.groups
     outputs, inputs = wanted.box
     stride, entering = _stride(layer, entering, tangents)
     assert not isinstance(layer.padding, str)
@@ -199,11 +195,8 @@ def _box(wanted: Entries, layer: nn.Conv2d, entering: Tensor, tangents: Tensor) 
     else:
         columns = functional.unfold(entering, layer.kernel_size, layer.dilation, layer.padding, stride)
     if groups == 1:
-        slopes = tangents.flatten(2)
-        if outputs.stop - outputs.start < layer.out_channels:
-            slopes = slopes.reshape(b, -1, layer.out_channels, positions)[:, :, outputs].flatten(1, 2)
-        return (slopes @ columns.transpose(1, 2)).reshape(b, tangents.shape[1] // layer.out_channels, -1)
-    slopes = tangents.reshape(b, -1, groups, layer.out_channels // groups, positions).transpose(1, 2).flatten(2, 3)
-    products = slopes @ columns.reshape(b, groups, -1, positions).transpose(2, 3)
-    k = tangents.shape[1] // layer.out_channels
+        slopes = tangents[:, :, outputs].flatten(3).flatten(1, 2)
+        return (slopes @ columns.transpose(1, 2)).reshape(b, k, -1)
+    slopes = tangents.reshape(b, k, groups, -1, columns.shape[2]).transpose(1, 2).flatten(2, 3)
+    products = slopes @ columns.reshape(b, groups, -1, columns.shape[2]).transpose(2, 3)
     return products.reshape(b, groups, k, -1).transpose(1, 2).flatten(2)

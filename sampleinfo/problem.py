@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sampleinfo import tuning
-from sampleinfo.blocks import rows_of, square
+from sampleinfo.blocks import is_symmetric, rows_of, square
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.filters import Converged, Descent, Filter, Flow, Unstable
 from sampleinfo.solvers import stability_error
@@ -21,7 +21,7 @@ from sampleinfo.types import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One linearized training problem; float64, sample-major rows.
+    """One linearized training problem; sample-major rows, all turned into float64.
 
     Args:
         gram: (nk, nk) kernel between training images, symmetric; or (n, n), one kernel shared by all k outputs.
@@ -32,7 +32,7 @@ class Problem:
         targets: (n, k) or None; relabelling needs them.
 
     Raises:
-        InvalidSetting: shapes that do not fit each other.
+        InvalidSetting: shapes that do not fit each other, or a gram that is not symmetric.
         NumericalError: a value that is not finite.
     """
 
@@ -44,6 +44,9 @@ class Problem:
     targets: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            if (value := getattr(self, each.name)) is not None:
+                object.__setattr__(self, each.name, np.asarray(value, dtype=np.float64))
         for name in ("residual", "val_outputs"):
             if getattr(self, name).ndim != 2:
                 raise InvalidSetting(f"{name} must have two dimensions, got shape {getattr(self, name).shape}.")
@@ -63,6 +66,8 @@ class Problem:
                 raise NumericalError(f"{name} holds values that are not finite.")
         if not np.isfinite(self.residual).all():
             raise NumericalError("residual holds values that are not finite.")
+        if not is_symmetric(self.gram):
+            raise InvalidSetting("gram must be symmetric: entry (i, j) is the product of the gradients i and j.")
 
     @property
     def n(self) -> int:
@@ -101,23 +106,27 @@ class Training:
     """How the linearized network is trained.
 
     Args:
-        steps: of full-batch gradient descent; None trains to convergence.
+        steps: of full-batch gradient descent, a whole number; None trains to convergence.
         lr: learning rate on the *mean* loss over the samples trained on; unused at convergence.
         ridge: pull towards the initial weights, ridge / 2 ||w - w0||^2 on the *summed* loss.
-        continuous: gradient flow for the time ``steps`` instead of ``steps`` steps.
+        continuous: gradient flow for the time ``steps``, any number above 0, instead of ``steps`` steps.
 
     Raises:
         InvalidSetting: a value outside its range.
     """
 
-    steps: int | None = None
+    steps: float | None = None
     lr: float = 1e-3
     ridge: float = 0.0
     continuous: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps is not None and not (np.isfinite(self.steps) and self.steps >= 1):
-            raise InvalidSetting(f"steps must be at least 1, or None for training to convergence; got {self.steps}.")
+        if self.steps is not None and self.continuous and not (np.isfinite(self.steps) and self.steps > 0):
+            raise InvalidSetting(f"steps of gradient flow must be a finite time above 0, got {self.steps}.")
+        if self.steps is not None and not self.continuous and not (self.steps >= 1 and float(self.steps).is_integer()):
+            raise InvalidSetting(
+                f"steps must be a whole number, at least 1, or None for training to convergence; got {self.steps}."
+            )
         if not (np.isfinite(self.lr) and self.lr > 0):
             raise InvalidSetting(f"lr must be a finite number above 0, got {self.lr}.")
         if not (np.isfinite(self.ridge) and self.ridge >= 0):
@@ -128,7 +137,7 @@ class Training:
         if self.steps is None:
             return Converged(self.ridge)
         rate = self.lr / samples
-        return Flow(self.ridge, rate, self.steps) if self.continuous else Descent(self.ridge, rate, self.steps)
+        return Flow(self.ridge, rate, self.steps) if self.continuous else Descent(self.ridge, rate, int(self.steps))
 
     @classmethod
     def auto(

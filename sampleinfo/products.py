@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sampleinfo.devices import empty
 from sampleinfo.types import FloatArray
 
 #: Columns of one contiguous piece of a block, and of the results that are computed at a time.
@@ -20,14 +21,12 @@ ROWS = 16384
 
 
 class Block:
-    """A (rows, d) Jacobian block, kept as contiguous pieces of at most ``CHUNK`` columns."""
+    """A (rows, d) Jacobian block of the type of ``like``, kept as contiguous pieces of at most ``CHUNK`` columns."""
 
-    def __init__(self, rows: int, columns: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, rows: int, columns: int, like: Tensor) -> None:
         pieces = max(1, -(-columns // CHUNK))
         bounds = [columns * i // pieces for i in range(pieces + 1)]
-        self.chunks = [
-            torch.empty(rows, high - low, device=device, dtype=dtype) for low, high in pairwise(bounds) if high > low
-        ]
+        self.chunks = [empty((rows, high - low), like) for low, high in pairwise(bounds) if high > low]
         self.starts = bounds[:-1]
 
     def write(self, row: int, column: int, values: Tensor) -> None:

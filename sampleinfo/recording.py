@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from sampleinfo.devices import empty
 from sampleinfo.errors import InvalidSetting
 
 #: Kinds of layers with a rule for their parameters' gradients, and the number of dimensions of their inputs.
@@ -26,7 +27,7 @@ RULES: dict[type[nn.Module], tuple[int, ...]] = {
 }
 #: Bytes of output gradients that wait until their layers are handed over.
 TOGETHER = 2**27
-#: Per layer its input (b, ...) and the gradients (b, k * channels, ...) at its output.
+#: Per layer its input (b, ...) and the gradients (b, k, channels, ...) at its output.
 Noted = dict[str, tuple[Tensor, Tensor]]
 CONSEQUENCE = "its gradients are formed by torch.func, which needs more time and memory"
 
@@ -51,17 +52,24 @@ class Recording:
     def visit(self, consume: Callable[[Noted], None]) -> None:
         """Run backward, once for every output, and hand over finished layers, some at a time, to be forgotten then.
 
-        Per layer: its input and the gradients (b, k * channels, ...) at its output, output by output. Layers that no
-        output depends on are never handed over. A recording serves once.
+        Layers that no output depends on are never handed over. A recording serves once.
         """
-        k, joined = self.outputs.shape[1], dict[str, Tensor]()
+        k, joined, missing = self.outputs.shape[1], dict[str, Tensor](), dict[str, set[int]]()
 
         def hand_over() -> None:
+            for name, outputs in missing.items():
+                for o in outputs:
+                    joined[name][:, o] = 0
+            missing.clear()
             noted = {name: (self.entering.pop(name), joined.pop(name)) for name in list(joined)}
             consume(noted)
 
         def listen(output: int, name: str, tangent: Tensor) -> None:
-            _join(joined, output, k, name, tangent.detach())
+            if k == 1:
+                joined[name] = tangent.detach()[:, None]
+            else:
+                _join(joined, output, k, name, tangent.detach())
+                missing.setdefault(name, set(range(k))).discard(output)
             if output + 1 == k == 1 and sum(each.nbytes for each in joined.values()) > TOGETHER:
                 hand_over()
 
@@ -75,17 +83,11 @@ class Recording:
 
 
 def _join(joined: dict[str, Tensor], output: int, k: int, name: str, tangent: Tensor) -> None:
-    """Put the gradients (b, c, ...) of one output into its place among the channels; they keep their memory order."""
-    if k == 1:
-        joined[name] = tangent
-        return
-    b, c, *rest = tangent.shape
+    """Put the gradients (b, c, ...) of one output into their place; they keep their memory order."""
     innermost = tangent.dim() == 4 and tangent.is_contiguous(memory_format=torch.channels_last)
     if name not in joined:
-        order = torch.channels_last if innermost else torch.contiguous_format
-        size = (b, k * c, *rest)
-        joined[name] = torch.empty(size, dtype=tangent.dtype, device=tangent.device, memory_format=order).zero_()
-    joined[name][:, output * c : (output + 1) * c] = tangent
+        joined[name] = empty((len(tangent), k, *tangent.shape[1:]), tangent, innermost)
+    joined[name][:, output] = tangent
 
 
 def check_mode(module: nn.Module) -> None:

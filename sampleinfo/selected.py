@@ -38,13 +38,13 @@ class Geometry:
     dilation: tuple[int, int]
 
 
-def convolution_entries(entering: Array, tangents: Array, places: Array, shape: Geometry, channels: int) -> Array:
+def convolution_entries(entering: Array, tangents: Array, places: Array, shape: Geometry) -> Array:
     """(b, k, d) entries of the weight gradients.
 
-    ``entering`` (b, h, w, c) and ``tangents`` (b, h', w', k * channels) are C-contiguous, of one floating type;
+    ``entering`` (b, h, w, c) and ``tangents`` (b, k, h', w', channels) are C-contiguous, of one floating type;
     ``places`` (d, 4) int64 names each entry by its output channel, input channel, and place (y, x) in the kernel.
     """
-    k = tangents.shape[3] // channels
+    k, channels = tangents.shape[1], tangents.shape[4]
     height, width = (-(-(entering.shape[1 + axis] + 2 * shape.padding[axis]) // shape.stride[axis]) for axis in (0, 1))
     steps = places[:, 2:] * np.asarray(shape.dilation)
     rest, whole = steps % np.asarray(shape.stride), steps // np.asarray(shape.stride)
@@ -64,11 +64,11 @@ def convolution_entries(entering: Array, tangents: Array, places: Array, shape: 
 
 
 def channel_sums(entering: Array, tangents: Array, mean: Array) -> tuple[Array, Array]:
-    """(b, k * c) sums over positions of ``tangents * (entering - mean)`` and of ``tangents``.
+    """(b, k, c) sums over positions of ``tangents * (entering - mean)`` and of ``tangents``.
 
-    ``entering`` (b, h * w, c), ``tangents`` (b, h * w, k * c): C-contiguous; ``mean`` (c,); one floating type.
+    ``entering`` (b, h * w, c), ``tangents`` (b, k, h * w, c): C-contiguous; ``mean`` (c,); one floating type.
     """
-    out = np.zeros((2, len(entering), tangents.shape[2]), entering.dtype)
+    out = np.zeros((2, *tangents.shape[:2], tangents.shape[3]), entering.dtype)
     _share(
         len(entering),
         lambda low, high: _channel_sums(
@@ -151,27 +151,26 @@ def _convolution(
     height, width = size
     channels, dtype = len(ends) - 1, entering.dtype
     planes = np.zeros((entering.shape[3], stride[0], stride[1], height, width), dtype)
-    rows = np.zeros((tangents.shape[3], 1, 1, tangents.shape[1], width), dtype)
-    flat, flat_rows = planes.ravel(), rows.reshape(tangents.shape[3], -1)
-    length = (tangents.shape[1] - 1) * width + tangents.shape[2]
+    rows = np.zeros((channels, 1, 1, tangents.shape[2], width), dtype)
+    flat, flat_rows = planes.ravel(), rows.reshape(channels, -1)
+    length = (tangents.shape[2] - 1) * width + tangents.shape[3]
     for image in range(entering.shape[0]):
         _spread(entering[image], planes, padding)
-        _spread(tangents[image], rows, (0, 0))
         for output in range(out.shape[1]):
+            _spread(tangents[image, output], rows, (0, 0))
             for o in range(channels):
                 low, high = ends[o], ends[o + 1]
                 if low < high:
-                    row = flat_rows[output * channels + o]
-                    _products(row, flat, offsets[low:high], order[low:high], out[image, output], length)
+                    _products(flat_rows[o], flat, offsets[low:high], order[low:high], out[image, output], length)
 
 
 @_compiled
 def _channel_sums(entering: Array, tangents: Array, mean: Array, weighted: Array, plain: Array) -> None:
     channels = entering.shape[2]
     for image in range(entering.shape[0]):
-        for position in range(entering.shape[1]):
-            for start in range(0, tangents.shape[2], channels):
+        for output in range(tangents.shape[1]):
+            for position in range(entering.shape[1]):
                 for c in range(channels):
-                    value = tangents[image, position, start + c]
-                    weighted[image, start + c] += value * (entering[image, position, c] - mean[c])
-                    plain[image, start + c] += value
+                    value = tangents[image, output, position, c]
+                    weighted[image, output, c] += value * (entering[image, position, c] - mean[c])
+                    plain[image, output, c] += value

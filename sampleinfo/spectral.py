@@ -23,8 +23,12 @@ from sampleinfo.errors import NumericalError
 from sampleinfo.filters import TOLERANCE, ComplexArray, Filter, Filters, Poles, Unstable, fit_poles
 from sampleinfo.types import FloatArray, IntArray
 
+#: Eigenvalues below 0, relative to the largest, that are taken for rounding errors: products are in float32.
+ROUNDING = 1e-4
 #: An eigendecomposition costs about as much as this many times N^3 multiply-adds of a matrix product.
 _EIGEN = 12.0
+#: And leaving out a set of b rows through the poles as many times b^2 N.
+_POLES = 24.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,20 @@ class Spectrum:
 
     @classmethod
     def of(cls, gram: FloatArray) -> Spectrum:
-        """The eigendecomposition; eigenvalues below 0, which are rounding errors of a kernel, become 0."""
+        """The eigendecomposition; eigenvalues below 0, which are rounding errors of a kernel, become 0.
+
+        Raises:
+            NumericalError: eigenvalues far below 0, which no kernel has, or no convergence.
+        """
         try:
             eigenvalues, vectors = linalg.eigh(gram, driver="evd", check_finite=False)
         except linalg.LinAlgError as error:
             raise NumericalError("the kernel's eigendecomposition did not converge; check its scale.") from error
+        if eigenvalues[0] < -ROUNDING * abs(eigenvalues[-1]):
+            raise NumericalError(
+                f"gram is not a kernel: its eigenvalues go from {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g}; "
+                "those of products of gradients are 0 or above."
+            )
         return cls(np.maximum(eigenvalues, 0.0), np.ascontiguousarray(vectors))
 
     @property
@@ -95,7 +108,9 @@ class Spectral:
                 own[i] = residual[rows] - self._gram[rows] @ (a - changes[:, :, i])
             return finite(own, "leave-one-out errors")
         r = residual.reshape(self._n, self._q, -1)
-        fitted = poles.constant * (product(self._gram, residual).reshape(r.shape) - diagonal_blocks(self._gram, self._q) @ r)
+        fitted = poles.constant * (
+            product(self._gram, residual).reshape(r.shape) - diagonal_blocks(self._gram, self._q) @ r
+        )
         solutions = self._own_solutions(poles.places, residual)
         fitted += np.einsum("j,jiqc->iqc", poles.residues, r - solutions).real
         return finite(r - fitted, "leave-one-out errors")
@@ -183,20 +198,23 @@ class Spectral:
         stay = size - removed
         if stay == 0:
             return np.zeros_like(residual)
-        if _EIGEN * stay**3 < 60.0 * removed * removed * size:
+        if _EIGEN * stay**3 < _POLES * removed * removed * size:
             return self._on_others(samples, residual)
         poles = self.poles(self._n - len(samples))
         if poles is None:
             return self._on_others(samples, residual)
         rows = rows_of(samples, self._q)
-        strip = self._vectors[rows]
+        strip, weighted = self._vectors[rows], np.empty((2 * removed, size))
         rotated = product(self._vectors.T, residual)
         inner = self._filters(self._n - len(samples))(self._eigenvalues)[:, None] * rotated
         for place, rho in zip(poles.places, poles.residues, strict=True):
-            weights = (1.0 / (self._eigenvalues - place))[:, None]
-            block = product(strip * weights.real[:, 0], strip.T) + 1j * product(strip * weights.imag[:, 0], strip.T)
-            solved = linalg.solve(block, strip @ (weights * rotated), assume_a="sym", check_finite=False)
-            inner -= (rho * weights * (strip.T @ solved)).real
+            weights = 1.0 / (self._eigenvalues - place)
+            np.multiply(strip, weights.real, out=weighted[:removed])
+            np.multiply(strip, weights.imag, out=weighted[removed:])
+            parts = product(weighted, strip.T)
+            right = self._product(strip, weights[:, None] * rotated)
+            solved = linalg.solve(parts[:removed] + 1j * parts[removed:], right, check_finite=False)
+            inner -= (rho * weights[:, None] * self._product(strip.T, solved)).real
         out = product(self._vectors, inner)
         out[rows] = 0.0
         return finite(np.asarray(out), "weights")

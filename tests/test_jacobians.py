@@ -120,7 +120,7 @@ def test_single_entries_equal_the_whole_gradient(name: str, monkeypatch: pytest.
     torch.manual_seed(2)
     layer = CONVOLUTIONS[name]().double()
     images = torch.randn(5, 4, 11, 9, dtype=torch.float64)
-    slopes = torch.randn(5, 3 * layer.out_channels, *layer(images).shape[2:], dtype=torch.float64)
+    slopes = torch.randn(5, 3, *layer(images).shape[1:], dtype=torch.float64)
     positions = torch.randint(layer.weight.numel(), (40,))
     whole = gradients.form(
         gradients.entries(layer, "weight", torch.arange(layer.weight.numel())), images, slopes, {}
@@ -134,7 +134,7 @@ def test_single_entries_equal_the_whole_gradient(name: str, monkeypatch: pytest.
 def test_wide_layers_choose_single_entries() -> None:
     """The count prefers single entries for few of many, the box for most of them."""
     layer = nn.Conv2d(64, 64, 3, padding=1)
-    images, slopes = torch.randn(1, 64, 14, 14), torch.randn(1, 64, 14, 14)
+    images, slopes = torch.randn(1, 64, 14, 14), torch.randn(1, 1, 64, 14, 14)
     size = layer.weight.numel()
     few, most = torch.randperm(size)[:2000], torch.randperm(size)[: size - 9]
     assert gradients._one_by_one_is_cheaper(gradients.entries(layer, "weight", few), images, slopes)
@@ -142,10 +142,10 @@ def test_wide_layers_choose_single_entries() -> None:
 
 
 def test_infinities_are_not_lost_in_sums() -> None:
-    entering, slopes = np.ones((1, 4, 2), np.float32), np.ones((1, 4, 2), np.float32)
-    slopes[0, 1, 0] = np.nan
+    entering, slopes = np.ones((1, 4, 2), np.float32), np.ones((1, 1, 4, 2), np.float32)
+    slopes[0, 0, 1, 0] = np.nan
     weighted, plain = selected.channel_sums(entering, slopes, np.zeros(2, np.float32))
-    assert np.isnan(weighted[0, 0]) and np.isnan(plain[0, 0]) and plain[0, 1] == 4
+    assert np.isnan(weighted[0, 0, 0]) and np.isnan(plain[0, 0, 0]) and plain[0, 0, 1] == 4
 
 
 class InPlace(nn.Module):

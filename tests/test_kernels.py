@@ -119,7 +119,7 @@ def test_products() -> None:
 
 def test_blocks_are_written_across_their_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "CHUNK", 4)
-    block = products.Block(3, 10, torch.device("cpu"))
+    block = products.Block(3, 10, torch.zeros(1))
     assert [chunk.shape[1] for chunk in block.chunks] == [3, 3, 4]
     for column in (0, 5):
         block.write(0, column, torch.arange(15.0).reshape(3, 5) + column)

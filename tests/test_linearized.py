@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampleinfo import linearized, resolvent, spectral, targets, tuning
+from sampleinfo import blocks, linearized, resolvent, spectral, targets, tuning
 from sampleinfo.errors import InvalidSetting, NumericalError, UnknownName
 from sampleinfo.filters import Converged, Descent, Flow, fit_poles
 from sampleinfo.linearized import Fit, Problem, Training
@@ -146,10 +146,10 @@ def test_keeping_the_complement_is_leaving_out(seed: int, k: int, how: tuple[int
     stay = np.setdiff1d(np.arange(12), samples)
     assert deviation(fit.keep(stay).val_outputs, fit.without(samples).val_outputs) < 1e-9
     order = rng.permutation(len(stay))
-    assert deviation(fit.keep(stay[order]).coefficients.reshape(-1, k), blocks(fit.keep(stay), k)[order]) < 1e-9
+    assert deviation(fit.keep(stay[order]).coefficients.reshape(-1, k), by_sample(fit.keep(stay), k)[order]) < 1e-9
 
 
-def blocks(fit: Fit, k: int) -> np.ndarray:
+def by_sample(fit: Fit, k: int) -> np.ndarray:
     return fit.coefficients.reshape(-1, k)
 
 
@@ -286,7 +286,10 @@ def test_auto_errors() -> None:
 def test_clear_errors() -> None:
     problem = random_network(6, 3, 2, 9, 0).problem()
     for bad, words in (
-        ({"steps": 0}, "steps must be at least 1, or None"),
+        ({"steps": 0}, "steps must be a whole number, at least 1, or None .* got 0"),
+        ({"steps": 2.5}, "steps must be a whole number, at least 1, or None .* got 2.5"),
+        ({"steps": float("nan")}, "steps must be a whole number, at least 1, or None .* got nan"),
+        ({"steps": 0.0, "continuous": True}, "steps of gradient flow must be a finite time above 0, got 0"),
         ({"steps": 5, "lr": 0.0}, "lr must be a finite number above 0, got 0"),
         ({"ridge": -1.0}, "ridge must be a finite number, 0 or above; got -1"),
         ({"ridge": float("nan")}, "ridge must be a finite number, 0 or above; got nan"),
@@ -297,6 +300,10 @@ def test_clear_errors() -> None:
         replace(problem, cross=problem.cross[:5])
     with pytest.raises(NumericalError, match="gram holds values that are not finite"):
         replace(problem, gram=problem.gram * np.nan)
+    with pytest.raises(InvalidSetting, match="gram must be symmetric"):
+        replace(problem, gram=np.tril(problem.gram))
+    with pytest.raises(NumericalError, match=r"gram is not a kernel: its eigenvalues go from -\d"):
+        linearized.fit(replace(problem, gram=problem.gram - 3.0 * np.eye(12)), Training(5, 1e-3))
     with pytest.raises(NumericalError, match="residual holds values that are not finite"):
         replace(problem, residual=problem.residual * np.inf)
     with pytest.raises(NumericalError, match="use a larger ridge"):
@@ -317,6 +324,32 @@ def test_clear_errors() -> None:
         fit.relabel([0], [[1.0, np.nan]])
     with pytest.raises(InvalidSetting, match=r"Problem\(\.\.\., targets=Y\)"):
         linearized.fit(replace(problem, targets=None), Training(ridge=1.0)).relabel([0], [[1.0, 2.0]])
+
+
+def test_short_times_and_single_precision() -> None:
+    network = random_network(10, 4, 2, 60, 0)
+    training = Training(0.37, network.stable_lr(0.1), 0.1, continuous=True)
+    check_everything(network, linearized.fit(network.problem(), training), 1e-9)
+    problem = network.problem()
+    names = ("gram", "cross", "residual", "val_outputs")
+    single = replace(problem, **{name: getattr(problem, name).astype(np.float32) for name in names})
+    assert single.gram.dtype == np.float64
+    rounded = linearized.fit(single, Training(ridge=1.0)).leave_each_out()
+    assert (
+        deviation(rounded.val_change, linearized.fit(problem, Training(ridge=1.0)).leave_each_out().val_change) < 1e-4
+    )
+
+
+@pytest.mark.parametrize("columns", [1, 6])
+def test_products_in_every_memory_order(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(8, 10)), rng.normal(size=(10, 2 * columns))[:, ::2]
+    for left in (first, np.asfortranarray(first), rng.normal(size=(16, 10))[::2], first[:, ::-1]):
+        for right in (second, np.asfortranarray(second), second.copy()):
+            got = blocks.product(left, right)
+            assert got.shape == (8, columns) and np.allclose(got, np.einsum("ij,jk->ik", left, right))
+    assert blocks.product(first[:0], second).shape == (0, columns)
+    assert np.array_equal(blocks.product(first[:, :0], second[:0]), np.zeros((8, columns)))
 
 
 def test_masks_and_empty_sets() -> None:
