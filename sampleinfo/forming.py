@@ -89,7 +89,7 @@ class Former:
                 self._run(rows, places, images, start, caches)
             else:
                 for place, values in zip(places, rows.each(images), strict=True):
-                    self._write(place, values, start)
+                    self._write(place, values, start, 0)
             progress((stop - start) / self.images)
 
     def _run(self, rows: Rows, places: list[Place], images: Tensor, start: int, caches: Caches) -> None:
@@ -99,22 +99,27 @@ class Former:
             noted = recording.record(self.module, channels_last(images), layers)
         except NotRecordable as error:
             raise InvalidSetting(f"the network treats images differently: after the first image, {error}.") from error
-        part, waiting, written = slice(start, start + len(images)), set(caches), set[int]()
+        part, k = slice(start, start + len(images)), self.seen.outputs
+        missing = {(each, o) for each in [*caches, *range(len(places))] for o in range(k)}
 
-        def consume(layers: Noted) -> None:
+        def consume(layers: Noted, first: int) -> None:
             for name in caches.keys() & layers.keys():
-                waiting.discard(name)
-                caches[name][0][part] = gradients.used(self.module.get_submodule(name), layers[name][0])
-                caches[name][1][part] = layers[name][1]
+                entering, tangents = layers[name]
+                outputs = range(first, first + tangents.shape[1])
+                caches[name][0][part] = gradients.used(self.module.get_submodule(name), entering)
+                caches[name][1][part, first : outputs.stop] = tangents
+                missing.difference_update((name, o) for o in outputs)
             for number, values in rows.formed(layers):
-                written.add(number)
-                self._write(places[number], values, start)
+                self._write(places[number], values, start, first)
+                missing.difference_update((number, first + o) for o in range(values.shape[1]))
 
-        noted.visit(consume)
-        for name in waiting:
-            caches[name][0][part], caches[name][1][part] = 0, 0
-        for number in set(range(len(places))) - written:
-            self._write(places[number], rows.zeros(number, (len(images), self.seen.outputs)), start)
+        noted.visit(consume, rows.together(noted))
+        for each, o in missing:
+            if isinstance(each, str):
+                caches[each][0][part], caches[each][1][part, o] = 0, 0
+            else:
+                zeros = images.new_zeros(len(images), 1, len(places[each].item))
+                self._write(places[each], zeros, start, o)
 
     def _expand(self, places: list[Place], caches: Caches) -> None:
         """Form the rows of all images from cached layers."""
@@ -123,10 +128,13 @@ class Former:
             part = slice(start, min(start + self.batch, self.images))
             noted = {name: (caches[name][0][part], caches[name][1][part]) for name in caches}
             for number, values in rows.formed(noted):
-                self._write(places[number], values, start)
+                self._write(places[number], values, start, 0)
 
-    def _write(self, place: Place, values: Tensor, start: int) -> None:
-        place.block.write(start * self.seen.outputs, place.column, values.flatten(0, 1))
+    def _write(self, place: Place, values: Tensor, start: int, first: int) -> None:
+        """Rows (b, o, d) of images from ``start`` on and outputs from ``first`` on; o is 1 or k."""
+        k = self.seen.outputs
+        rows = slice(start * k + first, (start + len(values)) * k, k // values.shape[1])
+        place.block.write(rows, place.column, values.flatten(0, 1))
 
 
 def _chunks(places: list[Place]) -> list[Tensor]:

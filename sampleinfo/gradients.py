@@ -7,12 +7,14 @@
 
 Source: Goodfellow, "Efficient per-example gradient computations", 2015 (arXiv 1510.01799), extended to convolutions.
 
-Shapes: A (b, c, ...), G (b, k, c_out, ...). Entries of a weight are formed either for the smallest
+Shapes: A (b, c, ...), G (b, k, c_out, ...) for k outputs. Entries of a weight are formed either for the smallest
 box of output and input channels that holds all that are wanted, or one by one, whichever costs less.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +85,7 @@ def form(wanted: Entries, entering: Tensor, tangents: Tensor, known: Sums) -> Te
     if isinstance(layer, nn.Linear):
         return _linear(wanted, entering, tangents)
     assert isinstance(layer, nn.Conv2d)
-    if _one_by_one_is_cheaper(wanted, entering, tangents):
+    if one_by_one_is_cheaper(wanted, entering.shape[1:], tangents.shape[2:], tangents.shape[1], entering.device):
         return _single(wanted, layer, entering, tangents)
     formed = _box(wanted, layer, entering, tangents)
     return formed if wanted.within is None else formed[:, :, wanted.within.to(formed.device)]
@@ -145,15 +147,23 @@ def _linear(wanted: Entries, entering: Tensor, tangents: Tensor) -> Tensor:
     return tangents[:, :, places[:, 0]] * entering[:, None, places[:, 1]]
 
 
-def _one_by_one_is_cheaper(wanted: Entries, entering: Tensor, tangents: Tensor) -> bool:
-    """Count multiply-adds per image; single entries need the CPU."""
-    if wanted.within is None or entering.device.type != "cpu":
+def wants_all_outputs(wanted: Entries, entering: Sequence[int], leaving: Sequence[int], device: torch.device) -> bool:
+    """Whether all outputs are better formed at once, since that unfolds the input only once."""
+    if wanted.parameter != "weight" or not isinstance(wanted.layer, nn.Conv2d):
         return False
-    kernel_size = _kernel_size(wanted.layer)
-    k, positions = tangents.shape[1], tangents[0, 0, 0].numel()
+    return not one_by_one_is_cheaper(wanted, entering, leaving, 1, device)
+
+
+def one_by_one_is_cheaper(
+    wanted: Entries, entering: Sequence[int], leaving: Sequence[int], k: int, device: torch.device
+) -> bool:
+    """Count multiply-adds for k outputs of an image with input (c, h, w) and output (c_out, h', w'); CPU only."""
+    if wanted.within is None or device.type != "cpu":
+        return False
+    kernel_size, positions = _kernel_size(wanted.layer), leaving[1] * leaving[2]
     columns = (wanted.box[1].stop - wanted.box[1].start) * kernel_size
     box = positions * (k * wanted.box_size + UNFOLDING * columns)
-    single = SINGLE * k * len(wanted) * positions + REARRANGING * (entering[0].numel() + tangents[0].numel())
+    single = SINGLE * k * len(wanted) * positions + REARRANGING * (math.prod(entering) + k * math.prod(leaving))
     return bool(single < box)
 
 

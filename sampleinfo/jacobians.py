@@ -18,7 +18,7 @@ from torch.func import functional_call, jacrev, vmap
 from sampleinfo import gradients, recording
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.gradients import Entries, Sums
-from sampleinfo.recording import Noted, NotRecordable
+from sampleinfo.recording import Noted, NotRecordable, Recording
 
 #: Numbers in the Jacobians that ``torch.func`` forms at once.
 FUNCTIONAL_CHUNK = 2**25
@@ -158,13 +158,26 @@ class Rows:
         except NotRecordable:
             yield from functional_rows(self.module, images, self.coordinates)
             return
-        found, size = dict[int, Tensor](), (len(images), noted.outputs.shape[1])
-        noted.visit(lambda layers: found.update(self.formed(layers)))
-        yield from (found.pop(i) if i in found else self.zeros(i, size) for i in range(len(self.coordinates)))
+        b, k = noted.outputs.shape
+        found = [noted.outputs.detach().new_zeros(b, k, len(item)) for item in self.coordinates]
 
-    def zeros(self, number: int, size: tuple[int, int]) -> Tensor:
-        """Rows of coordinates that no output depends on; size: (b, k)."""
-        return next(self.module.parameters()).detach().new_zeros(*size, len(self.coordinates[number]))
+        def consume(layers: Noted, first: int) -> None:
+            for number, values in self.formed(layers):
+                found[number][:, first : first + values.shape[1]] = values
+
+        noted.visit(consume, self.together(noted))
+        yield from found
+
+    def together(self, noted: Recording) -> set[str]:
+        """Layers whose gradients are better formed for all outputs at once."""
+        assert self.entries is not None
+        names = set()
+        for item, wanted in zip(self.coordinates, self.entries, strict=True):
+            if item.layer in noted.entering:
+                entering, leaving = noted.entering[item.layer], noted.leaving[item.layer]
+                if gradients.wants_all_outputs(wanted, entering.shape[1:], leaving[1:], entering.device):
+                    names.add(item.layer)
+        return names
 
     def formed(self, layers: Noted) -> Iterator[tuple[int, Tensor]]:
         """Number and rows (b, k, d_i) of each of ``coordinates`` in ``layers``.

@@ -167,15 +167,25 @@ def _scratch(module: nn.Module, seen: Probe, coordinates: Sequence[Coordinates])
         return (
             FLOAT * 3 * k * sum({item.name: module.get_parameter(item.name).numel() for item in coordinates}.values())
         )
-    leaving = [int(np.prod(seen.leaving[name])) for name in layers & seen.leaving.keys()] or [1]
+    leaving = {name: int(np.prod(seen.leaving[name])) for name in layers & seen.leaving.keys()}
+    together = {item.layer for item in coordinates if item.layer in leaving and _wants_all_outputs(module, seen, item)}
     unfolded = 0
-    for name in layers & seen.entering.keys():
+    for name in together:
         layer = module.get_submodule(name)
         if isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1):
             columns = layer.in_channels * int(np.prod(layer.kernel_size))
             unfolded = max(unfolded, columns * int(np.prod(seen.leaving[name][1:])))
-    tangents = (k if k == 1 else k + 1) * sum(leaving) + 3 * max(leaving)
-    return seen.saved + FLOAT * (tangents + unfolded + 2 * formed)
+    tangents = sum(leaving.values()) + k * sum(leaving[name] for name in together if k > 1)
+    return seen.saved + FLOAT * (tangents + 3 * max(leaving.values(), default=1) + unfolded + 2 * formed)
+
+
+def _wants_all_outputs(module: nn.Module, seen: Probe, item: Coordinates) -> bool:
+    layer = module.get_submodule(item.layer)
+    if not isinstance(layer, nn.Conv2d) or item.parameter != "weight" or len(item) == layer.weight.numel():
+        return isinstance(layer, nn.Conv2d) and item.parameter == "weight"
+    wanted = gradients.entries(layer, item.parameter, item.positions)
+    shapes = seen.entering[item.layer], seen.leaving[item.layer]
+    return gradients.wants_all_outputs(wanted, *shapes, layer.weight.device)
 
 
 def _worth_caching(

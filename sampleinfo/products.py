@@ -29,12 +29,12 @@ class Block:
         self.chunks = [empty((rows, high - low), like) for low, high in pairwise(bounds) if high > low]
         self.starts = bounds[:-1]
 
-    def write(self, row: int, column: int, values: Tensor) -> None:
-        """Put ``values`` (r, c) at (row, column)."""
+    def write(self, rows: slice, column: int, values: Tensor) -> None:
+        """Put ``values`` (r, c) into these rows, from ``column`` on."""
         for start, chunk in zip(self.starts, self.chunks, strict=False):
             low, high = max(start, column), min(start + chunk.shape[1], column + values.shape[1])
             if low < high:
-                target = chunk[row : row + len(values), low - start : high - start]
+                target = chunk[rows, low - start : high - start]
                 source = values[:, low - column : high - column]
                 if target.device.type == "cpu" and source.numel() < SMALL:
                     target.numpy()[:] = source.numpy()

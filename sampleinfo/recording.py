@@ -5,7 +5,7 @@ Only layers of the kinds in ``RULES`` can be noted; anything else is left to ``t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,8 +27,10 @@ RULES: dict[type[nn.Module], tuple[int, ...]] = {
 }
 #: Bytes of output gradients that wait until their layers are handed over.
 TOGETHER = 2**27
-#: Per layer its input (b, ...) and the gradients (b, k, channels, ...) at its output.
+#: Per layer its input (b, ...) and the gradients (b, o, channels, ...) of o outputs at its output.
 Noted = dict[str, tuple[Tensor, Tensor]]
+#: Takes layers, and the number of the first of those outputs.
+Consume = Callable[[Noted, int], None]
 CONSEQUENCE = "its gradients are formed by torch.func, which needs more time and memory"
 
 
@@ -49,37 +51,39 @@ class Recording:
     starts: list[GradientEdge]
     listeners: list[Callable[[str, Tensor], None]]
 
-    def visit(self, consume: Callable[[Noted], None]) -> None:
+    def visit(self, consume: Consume, together: Collection[str] = ()) -> None:
         """Run backward, once for every output, and hand over finished layers, some at a time, to be forgotten then.
 
-        Layers that no output depends on are never handed over. A recording serves once.
+        Layers ``together`` come with all k outputs, the others with one output at a time. What no output depends on is
+        never handed over. A recording serves once.
         """
-        k, joined, missing = self.outputs.shape[1], dict[str, Tensor](), dict[str, set[int]]()
+        k, waiting = self.outputs.shape[1], dict[str, Tensor]()
+        joined, missing = dict[str, Tensor](), dict[str, set[int]]()
 
-        def hand_over() -> None:
-            for name, outputs in missing.items():
-                for o in outputs:
-                    joined[name][:, o] = 0
-            missing.clear()
-            noted = {name: (self.entering.pop(name), joined.pop(name)) for name in list(joined)}
-            consume(noted)
+        def hand_over(layers: dict[str, Tensor], first: int, last: bool) -> None:
+            entering = self.entering.pop if last else self.entering.__getitem__
+            if layers:
+                consume({name: (entering(name), layers.pop(name)) for name in list(layers)}, first)
 
         def listen(output: int, name: str, tangent: Tensor) -> None:
-            if k == 1:
-                joined[name] = tangent.detach()[:, None]
-            else:
+            if k > 1 and name in together:
                 _join(joined, output, k, name, tangent.detach())
                 missing.setdefault(name, set(range(k))).discard(output)
-            if output + 1 == k == 1 and sum(each.nbytes for each in joined.values()) > TOGETHER:
-                hand_over()
+                return
+            waiting[name] = tangent.detach()[:, None]
+            if sum(each.nbytes for each in waiting.values()) > TOGETHER:
+                hand_over(waiting, output, output + 1 == k)
 
         with torch.enable_grad():
             for o in range(k if self.starts else 0):
                 self.listeners[:] = [partial(listen, o)]
                 sums = self.outputs[:, o].sum()
                 torch.autograd.grad(sums, self.starts, retain_graph=o + 1 < k, allow_unused=True)
+                hand_over(waiting, o, o + 1 == k)
         self.listeners.clear()
-        hand_over()
+        for name, outputs in missing.items():
+            joined[name][:, list(outputs)] = 0
+        hand_over(joined, 0, True)
 
 
 def _join(joined: dict[str, Tensor], output: int, k: int, name: str, tangent: Tensor) -> None:

@@ -126,7 +126,7 @@ def test_single_entries_equal_the_whole_gradient(name: str, monkeypatch: pytest.
         gradients.entries(layer, "weight", torch.arange(layer.weight.numel())), images, slopes, {}
     )  # fmt: skip
     for choice in (False, True):
-        monkeypatch.setattr(gradients, "_one_by_one_is_cheaper", lambda *_, choice=choice: choice)
+        monkeypatch.setattr(gradients, "one_by_one_is_cheaper", lambda *_, choice=choice: choice)
         got = gradients.form(gradients.entries(layer, "weight", positions), images, slopes, {})
         assert difference(got, whole[:, :, positions]) < 1e-13
 
@@ -134,11 +134,14 @@ def test_single_entries_equal_the_whole_gradient(name: str, monkeypatch: pytest.
 def test_wide_layers_choose_single_entries() -> None:
     """The count prefers single entries for few of many, the box for most of them."""
     layer = nn.Conv2d(64, 64, 3, padding=1)
-    images, slopes = torch.randn(1, 64, 14, 14), torch.randn(1, 1, 64, 14, 14)
+    shape, cpu = (64, 14, 14), torch.device("cpu")
     size = layer.weight.numel()
     few, most = torch.randperm(size)[:2000], torch.randperm(size)[: size - 9]
-    assert gradients._one_by_one_is_cheaper(gradients.entries(layer, "weight", few), images, slopes)
-    assert not gradients._one_by_one_is_cheaper(gradients.entries(layer, "weight", most), images, slopes)
+    for positions, cheaper in ((few, True), (most, False)):
+        wanted = gradients.entries(layer, "weight", positions)
+        assert gradients.one_by_one_is_cheaper(wanted, shape, shape, 1, cpu) == cheaper
+        assert gradients.wants_all_outputs(wanted, shape, shape, cpu) != cheaper
+    assert not gradients.wants_all_outputs(gradients.entries(layer, "bias", torch.arange(3)), shape, shape, cpu)
 
 
 def test_infinities_are_not_lost_in_sums() -> None:
@@ -312,7 +315,7 @@ def test_graphs_begin_at_the_first_wanted_layer() -> None:
     module.layer1.register_full_backward_hook(lambda *_: calls.append(1))
     noted = recording.record(module, torch.randn(2, 3, 16, 16), ["layer3.0.conv1", "linear"])
     found: recording.Noted = {}
-    noted.visit(found.update)
+    noted.visit(lambda layers, _: found.update(layers))
     assert not calls and list(found) == ["linear", "layer3.0.conv1"]
     assert not any(tensor.requires_grad for pair in found.values() for tensor in pair)
 
@@ -323,7 +326,7 @@ def test_graphs_and_gradients_are_freed_at_once() -> None:
     gc.collect()
     gc.disable()
     try:
-        for consume in (None, lambda layers: tangents.append(layers["layer2.0.bn1"][1])):
+        for consume in (None, lambda layers, _: tangents.append(layers["layer2.0.bn1"][1])):
             noted = recording.record(module, torch.randn(2, 3, 16, 16), ["conv1", "layer2.0.bn1", "linear"])
             held = [weakref.ref(noted.outputs), weakref.ref(noted.entering["layer2.0.bn1"])]
             if consume is not None:

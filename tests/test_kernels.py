@@ -122,7 +122,7 @@ def test_blocks_are_written_across_their_pieces(monkeypatch: pytest.MonkeyPatch)
     block = products.Block(3, 10, torch.zeros(1))
     assert [chunk.shape[1] for chunk in block.chunks] == [3, 3, 4]
     for column in (0, 5):
-        block.write(0, column, torch.arange(15.0).reshape(3, 5) + column)
+        block.write(slice(0, 3), column, torch.arange(15.0).reshape(3, 5) + column)
     assert torch.equal(torch.cat(block.chunks, 1)[0], torch.tensor([0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
 
 
