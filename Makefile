@@ -21,7 +21,7 @@ lint: .venv/.dev-installed
 	.venv/bin/lint-imports --no-cache
 
 bench: .venv/.dev-installed
-	.venv/bin/python benchmarks/run.py --quick
+	.venv/bin/python -m benchmarks.run --quick
 
 clean:
 	rm -rf .venv

@@ -52,19 +52,19 @@ def seconds_in_turn(works: Sequence[Callable[[], object]], rounds: int, warm: bo
 
 def show(lines: Sequence[Line]) -> None:
     """Print the table."""
-    print(f"{'work':62}{'ours, s':>10}{'baseline, s':>13}{'ratio':>9}{'wanted':>8}  baseline; note")
+    print(f"{'work':68}{'ours, s':>10}{'baseline, s':>13}{'ratio':>9}{'wanted':>8}  baseline; note")
     for line in lines:
-        wanted = "" if line.target is None else f"{line.target:g}"
+        wanted = "" if line.target is None else f"{line.target:.3g}"
         print(
-            f"{line.work:62}{line.seconds:10.4f}{line.baseline_seconds:13.3f}{line.ratio:9.3g}{wanted:>8}"
+            f"{line.work:68}{line.seconds:10.4f}{line.baseline_seconds:13.3f}{line.ratio:9.3g}{wanted:>8}"
             f"  {line.baseline}{'; ' * bool(line.note)}{line.note}"
         )
 
 
-def keep(lines: Sequence[Line], path: Path) -> None:
-    """Store the table as JSON, with the machine and the versions."""
+def keep(lines: Sequence[Line], fidelity: Sequence[dict[str, object]], path: Path) -> None:
+    """Store the tables as JSON, with the machine and the versions."""
     rows = [{**asdict(line), "ratio": line.ratio} for line in lines]
-    path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "rows": rows, "fidelity": fidelity}, indent=2) + "\n")
 
 
 def machine() -> dict[str, object]:
@@ -74,6 +74,11 @@ def machine() -> dict[str, object]:
         "date": datetime.now(UTC).date().isoformat(), "cpu": _cpu(), "cores": os.cpu_count(),
         "system": platform.platform(), "load": os.getloadavg()[0], "python": platform.python_version(), **versions,
     }  # fmt: skip
+
+
+def described(facts: dict[str, object]) -> str:
+    """One line."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _cpu() -> str:

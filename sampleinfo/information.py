@@ -86,7 +86,7 @@ def group_information(
         InvalidSetting: an index out of range or given twice, a noise variance that is not above 0.
     """
     rest = fit.without(indices)
-    weight, functional = _information(fit, rest, _checked(noise_variance))
+    weight, functional = between(fit, rest, noise_variance)
     known = fit.whole.val_targets is not None
     return GroupInformation(
         len(fit.kept) - len(rest.kept), weight, functional,
@@ -112,19 +112,22 @@ def interaction(fit: Fit, first: npt.ArrayLike, second: npt.ArrayLike, noise_var
     shared = np.intersect1d(a, b)
     if len(shared):
         raise InvalidSetting(f"the two sets share {len(shared)} samples, the first is {shared[0]}; make them disjoint.")
-    variance = _checked(noise_variance)
     both, one, other = (
-        np.array(_information(fit, fit.without(part), variance)) for part in (np.concatenate([a, b]), a, b)
+        np.array(between(fit, fit.without(part), noise_variance)) for part in (np.concatenate([a, b]), a, b)
     )
     return Interaction(*(float(x) for x in both - one - other))
 
 
-def _information(fit: Fit, rest: Fit, variance: float) -> tuple[float, float]:
-    """SI and F-SI of what ``rest`` lacks."""
-    gram = fit.whole.gram
-    change = (fit.embedded_coefficients - rest.embedded_coefficients).reshape(len(gram), -1)
+def between(fit: Fit, other: Fit, noise_variance: float = 1.0) -> tuple[float, float]:
+    """Weight and functional information between two fits of one kernel: of samples left out, kept or relabelled.
+
+    Raises:
+        InvalidSetting: a noise variance that is not above 0, or no validation images.
+    """
+    variance, gram = _checked(noise_variance), fit.whole.gram
+    change = (fit.embedded_coefficients - other.embedded_coefficients).reshape(len(gram), -1)
     energy = max(float(np.sum(change * product(gram, change))), 0.0)
-    moved = float(np.sum((fit.val_outputs - rest.val_outputs) ** 2))
+    moved = float(np.sum((fit.val_outputs - other.val_outputs) ** 2))
     both = np.array([energy / (2 * variance), moved / (2 * variance * _images(fit))])
     weight, functional = finite(both, "information of the set")
     return float(weight), float(functional)

@@ -50,7 +50,7 @@ def accumulate(gram: FloatArray, cross: FloatArray, chunks: list[Tensor], progre
     n = len(gram)
     total = n + len(cross)
     sums = torch.from_numpy(gram), torch.from_numpy(cross)
-    step = min(STRIP, max(256, -(-n // 8)))
+    step = max(1, min(STRIP, n))
     for start in range(0, n, step):
         stop = min(start + step, n)
         for low in range(start, total, ROWS):
