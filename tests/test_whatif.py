@@ -30,9 +30,7 @@ def test_the_fit_of_a_run_gives_its_scores_back(small_run: Run) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"steps": 40}, {"steps": 25, "continuous": True}, {"outputs": "initial"}])
-def test_answers_equal_training_on_the_changed_set(
-    small_run: Run, tmp_path: Path, settings: dict[str, object]
-) -> None:
+def test_answers_equal_training_on_the_changed_set(small_run: Run, tmp_path: Path, settings: dict[str, object]) -> None:
     run = pipeline.score(replace(SMALL, **settings), tmp_path / "run")  # type: ignore[arg-type]
     fit, ids = whatif.fit_of(run), list(run.samples["sample_id"][[3, 11, 40]])
     assert np.allclose(information.functional_information(fit), run.samples["functional_information"][:60], rtol=1e-6)
@@ -47,7 +45,11 @@ def test_answers_equal_training_on_the_changed_set(
 def test_relabelling_and_its_errors(small_run: Run) -> None:
     ids = list(small_run.samples["sample_id"][:20])
     answer = whatif.relabel(small_run, ids, "4")
-    assert answer.kept == 60 and answer.functional > 0
+    assert answer.kept == 60
+    fit = whatif.fit_of(small_run)
+    moved = fit.relabel(range(20), np.zeros((20, 1))).val_outputs - fit.val_outputs  # class 4 is the 0 of one output
+    assert answer.functional == pytest.approx(float(np.sum(moved**2)) / 80)
+    assert whatif.relabel(small_run, ids, "9").functional + answer.functional > 0
     same = [name for name, label in zip(ids, small_run.samples["class_name"], strict=False) if label == "4"]
     assert whatif.relabel(small_run, same, "4").functional == pytest.approx(0, abs=1e-12)
     with pytest.raises(UnknownName, match="Unknown class '5'"):
