@@ -205,9 +205,10 @@ def _candidates(
     if np.all(np.abs(function(points) * (points + function.ridge) - 1.0) < 1e-15):
         yield np.array([-function.ridge / high + 0j])
     yield np.zeros(0, complex)
+    values, x = function(points), points / high
+    values = values / np.abs(values).max()
     for shift in shifts:
-        target: Callable[[FloatArray], FloatArray] = (lambda x: x + shift * high) if shift else np.ones_like  # noqa: B023
-        yield _aaa(points / high, function(points) * target(points), low / high)
+        yield _aaa(x, values * (x + shift) if shift else values, low / high)
     for count in (6, 10, 14):
         yield 0.5 + 1.5 * np.exp(1j * np.pi * (np.arange(count) + 0.5) / count)
 
@@ -219,12 +220,16 @@ def _aaa(points: FloatArray, values: FloatArray, low: float) -> ComplexArray:
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        places = np.asarray(AAA(points, values, rtol=1e-13, max_terms=60, clean_up=False).poles(), dtype=complex)
+        try:
+            places = np.asarray(AAA(points, values, rtol=1e-13, max_terms=60, clean_up=False).poles(), dtype=complex)
+        except linalg.LinAlgError:
+            return np.zeros(0, complex)
     places = places[np.isfinite(places) & (places.imag >= 0) & (np.abs(places) < _FAR)]
     inside = (places.imag < 1e-13) & (places.real >= 0.999 * low) & (places.real <= 1.001)
     return np.asarray(places[~inside])
 
 
+@np.errstate(all="ignore")
 def _fit_residues(function: Filter, places: ComplexArray, points: FloatArray, checks: FloatArray, high: float) -> Poles:
     """Least squares for the constant and the residues, weighted by the filter's size; error on the check points."""
     pairs = places.imag > 0

@@ -24,7 +24,11 @@ from sampleinfo.errors import InvalidSetting
 from sampleinfo.evaluation import Evaluation, evaluate
 from sampleinfo.linearized import Fit
 from sampleinfo.smoothing import sgd_smoothing
+from sampleinfo.spectral import Spectrum
 from sampleinfo.types import FloatArray
+
+#: Share of the largest weight information that rounding errors of the kernel may make up.
+DOUBT = 1e-8
 
 
 def weight_information(fit: Fit, noise_variance: float = 1.0) -> FloatArray:
@@ -35,9 +39,26 @@ def weight_information(fit: Fit, noise_variance: float = 1.0) -> FloatArray:
     """
     problem = fit.problem
     change = fit.leave_each_out().coefficient_change
-    columns = change.reshape(len(problem.gram), -1)
-    energy = np.einsum("rc,rc->c", columns, product(problem.gram, columns)).reshape(-1, problem.n).sum(axis=0)
-    return finite(np.maximum(energy, 0.0) / (2 * _checked(noise_variance)), "weight information")
+    lengths = _squared_lengths(problem.gram, change.reshape(len(problem.gram), -1))
+    energy = lengths.reshape(-1, problem.n).sum(axis=0)
+    return finite(energy / (2 * _checked(noise_variance)), "nats of weight information")
+
+
+def _squared_lengths(gram: FloatArray, columns: FloatArray) -> FloatArray:
+    """(C,) ||J^T c||^2 = c^T K c of coefficients c in columns (N, C).
+
+    A kernel without full rank and with a tiny ridge has huge coefficients that move no weight; rounding errors of K
+    then count as much as the rest. Where they might, the sum runs over the eigenvalues that are not rounding errors.
+    """
+    lengths = np.einsum("rc,rc->c", columns, product(gram, columns))
+    epsilon = float(np.finfo(float).eps)
+    doubt = epsilon * float(np.abs(gram).sum(axis=1).max(initial=0.0)) * np.einsum("rc,rc->c", columns, columns)
+    if doubt.max(initial=0.0) > DOUBT * lengths.max(initial=0.0):
+        spectrum = Spectrum.of(gram)
+        kept = spectrum.eigenvalues > len(gram) * epsilon * spectrum.largest
+        inside = product(spectrum.vectors[:, kept].T, columns)
+        lengths = np.einsum("l,lc,lc->c", spectrum.eigenvalues[kept], inside, inside)
+    return np.asarray(np.maximum(lengths, 0.0))
 
 
 def functional_information(fit: Fit, noise_variance: float = 1.0) -> FloatArray:
@@ -48,7 +69,7 @@ def functional_information(fit: Fit, noise_variance: float = 1.0) -> FloatArray:
     """
     change = fit.leave_each_out().val_change
     energy = np.einsum("jki,jki->i", change, change)
-    return finite(energy / (2 * _checked(noise_variance) * _images(fit)), "functional information")
+    return finite(energy / (2 * _checked(noise_variance) * _images(fit)), "nats of functional information")
 
 
 def sgd_information(fit: Fit, batch_size: int, floor: float = 1e-10) -> FloatArray:
@@ -126,10 +147,10 @@ def between(fit: Fit, other: Fit, noise_variance: float = 1.0) -> tuple[float, f
     """
     variance, gram = _checked(noise_variance), fit.whole.gram
     change = (fit.embedded_coefficients - other.embedded_coefficients).reshape(len(gram), -1)
-    energy = max(float(np.sum(change * product(gram, change))), 0.0)
+    energy = float(_squared_lengths(gram, change).sum())
     moved = float(np.sum((fit.val_outputs - other.val_outputs) ** 2))
     both = np.array([energy / (2 * variance), moved / (2 * variance * _images(fit))])
-    weight, functional = finite(both, "information of the set")
+    weight, functional = finite(both, "nats between the two fits")
     return float(weight), float(functional)
 
 

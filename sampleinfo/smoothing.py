@@ -65,7 +65,9 @@ class SgdSmoothing:
         columns = coefficient_change.shape[1]
         inside = product(self.to_span, coefficient_change.reshape(self.to_span.shape[1], -1))
         turned = product(self.axes.T, inside.reshape(-1, columns))
-        return finite(np.sum(turned**2 / (self.variances + self.floor)[:, None], axis=0) / 2, "SGD information")
+        with np.errstate(over="ignore"):
+            nats = np.sum(turned**2 / (self.variances + self.floor)[:, None], axis=0) / 2
+        return finite(nats, "nats of SGD information")
 
 
 def sgd_smoothing(fit: Fit, batch_size: int, floor: float = 1e-10) -> SgdSmoothing:

@@ -68,6 +68,21 @@ def test_sgd_smoothing_equals_the_lyapunov_solve_in_weight_space(
         assert deviation(sgd_information(near, 5, floor), network.sgd_information(nearly, 5, floor)) < 1e-3
 
 
+@pytest.mark.parametrize(("n", "k", "p"), [(120, 1, 15), (60, 3, 20)])
+@pytest.mark.parametrize(("share", "bound"), [(1e-8, 1e-5), (1e-5, 1e-8), (1e-2, 1e-10)])
+def test_tiny_ridges_on_kernels_without_full_rank(n: int, k: int, p: int, share: float, bound: float) -> None:
+    """Coefficients that move no weight are then up to 1e8 times larger than those that do."""
+    network = random_network(n, 8, k, p, 0)
+    problem = network.problem()
+    training = Training(ridge=share * float(np.trace(problem.gram)) / len(problem.gram))
+    fit = linearized.fit(problem, training)
+    assert deviation(weight_information(fit), network.weight_information(training, 1.0)) < bound
+    assert deviation(functional_information(fit), network.functional_information(training, 1.0)) < bound
+    weight, functional = set_information(network, training, [1, 5, 8])
+    group = group_information(fit, [1, 5, 8])
+    assert (group.weight, group.functional) == (pytest.approx(weight, rel=bound), pytest.approx(functional, rel=bound))
+
+
 def test_sgd_smoothing_says_what_the_floor_filled() -> None:
     network = random_network(n=10, m=4, k=1, p=48, seed=0)
     fit = linearized.fit(network.problem(), Training(ridge=5.0))

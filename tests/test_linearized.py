@@ -377,7 +377,7 @@ def test_singular_kernels_need_a_ridge_or_an_end() -> None:
     check_everything(network, linearized.fit(network.problem(), training_of(network, 100, False, 0.0)), 1e-8)
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e-60, 1e-12, 1e12, 1e60, 1e150])
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e-60, 1e-12, 1e12, 1e60, 1e150, 1e300])
 @pytest.mark.parametrize("steps", [None, 50])
 def test_scales(scale: float, steps: int | None) -> None:
     network = random_network(10, 4, 2, 60, 0)
