@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+REST = 0.1
 PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "numba")
 
 
@@ -39,10 +40,14 @@ def seconds(work: Callable[[], object], rounds: int = 3) -> float:
 
 
 def seconds_in_turn(works: Sequence[Callable[[], object]], rounds: int, warm: bool = True) -> list[float]:
-    """Best time of each, taken in turn so that all see the same machine; a first round does not count."""
+    """Best time of each, taken in turn so that all see the same machine; a first round does not count.
+
+    A pause before each lets the waiting threads of the one before go to sleep: they would hold on to their cores.
+    """
     best = [float("inf")] * len(works)
     for number in range(rounds + warm):
         for place, work in enumerate(works):
+            time.sleep(REST)
             start = time.perf_counter()
             work()
             if number >= warm:
