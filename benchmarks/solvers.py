@@ -47,7 +47,7 @@ def naive(given: Problem, training: Training, sample: int) -> FloatArray:
     return np.asarray(given.val_outputs[:, 0] + given.cross[:, keep] @ (solved @ residual))
 
 
-def leave_one_out(n: int, training: Callable[[Problem], Training], words: str, target: float) -> Line:
+def leave_one_out(n: int, training: Callable[[Problem], Training], words: str, target: float | None) -> Line:
     """All prediction changes at once against ``NAIVE`` single ones; and the largest deviation from these."""
     given = problem(n, n, 1)
     how = training(given)
@@ -136,8 +136,8 @@ def lines(quick: bool) -> list[Line]:
 
     n = 400 if quick else 1000
     return [
-        leave_one_out(n, descent, "2000 steps", 1000),
-        leave_one_out(n, converged, "to convergence", 3000),
+        leave_one_out(n, descent, "2000 steps", None if quick else 1000),
+        leave_one_out(n, converged, "to convergence", None if quick else 3000),
         many_outputs(100 if quick else 1000),
         removal(2 * n, n // 5, 1, False, "k = 1", 0.1),
         removal(2 * n, n // 5, 10, True, "k = 10, shared kernel", 0.3),

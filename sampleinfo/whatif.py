@@ -55,8 +55,7 @@ def rows_of(run: Run, sample_ids: Sequence[str]) -> IntArray:
     """The training rows of these images, as ``Fit.without`` counts them.
 
     Raises:
-        UnknownName: an id that the run does not have.
-        InvalidSetting: a validation image, or an id given twice.
+        InvalidSetting: an id that the run does not have, a validation image, or an id given twice.
     """
     samples = run.samples
     rows = {name: row for row, name in enumerate(samples["sample_id"])}
@@ -64,7 +63,9 @@ def rows_of(run: Run, sample_ids: Sequence[str]) -> IntArray:
     found = []
     for name in sample_ids:
         if name not in rows:
-            raise UnknownName("image", name, list(rows)[:5])
+            raise InvalidSetting(
+                f"Unknown image {name!r}; the ids of this run look like {samples['sample_id'].iloc[0]!r}."
+            )
         if splits[rows[name]] != TRAIN:
             raise InvalidSetting(f"{name} is a validation image; what-if questions are about training images.")
         found.append(rows[name])

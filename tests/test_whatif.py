@@ -54,7 +54,7 @@ def test_relabelling_and_its_errors(small_run: Run) -> None:
     assert whatif.relabel(small_run, same, "4").functional == pytest.approx(0, abs=1e-12)
     with pytest.raises(UnknownName, match="Unknown class '5'"):
         whatif.relabel(small_run, ids, "5")
-    with pytest.raises(UnknownName, match="Unknown image 'nobody'"):
+    with pytest.raises(InvalidSetting, match="Unknown image 'nobody'; the ids of this run look like 'mnist-"):
         whatif.without(small_run, ["nobody"])
     with pytest.raises(InvalidSetting, match="is a validation image"):
         whatif.without(small_run, [small_run.samples["sample_id"].iloc[-1]])
