@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -115,20 +114,15 @@ def rows(quick: bool) -> list[Row]:
     return compared(Task.of(*((100, 50) if quick else (400, 200))))
 
 
-def show(found: list[Row], write: Callable[[str], None] = print) -> None:
+def show(found: list[Row]) -> None:
     """Print the table."""
     ridges = "".join(f"{name:>8}" for name in ("small", "middle", "large", "chosen"))
-    write(f"{'kernel':50}{'entries':>9}{'time, s':>9}{'alignment':>11}{ridges}  ridge")
+    print(f"{'kernel':50}{'entries':>9}{'time, s':>9}{'alignment':>11}{ridges}  ridge")
     for row in found:
-        write(
+        print(
             f"{row.kernel:50}{row.entries:9}{row.seconds:9.1f}{row.alignment:11.3f}"
             f"{row.small:8.3f}{row.middle:8.3f}{row.large:8.3f}{row.chosen:8.3f}"
         )
-
-
-def as_dicts(found: list[Row]) -> list[dict[str, object]]:
-    """JSON-ready."""
-    return [asdict(row) for row in found]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ RESULTS = Path(__file__).with_name("results.json")
 def main() -> None:
     """Run, print, keep."""
     parser = argparse.ArgumentParser(description="Speed and fidelity of the engine on this machine.")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes: some minutes instead of half an hour")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller sizes: two minutes instead of a quarter of an hour"
+    )
     parser.add_argument("--to", type=Path, default=RESULTS, metavar="FILE", help="where the results are kept (JSON)")
     given = parser.parse_args()
     print(table.described(table.machine()))
@@ -27,7 +29,7 @@ def main() -> None:
     print("\nRank correlation of F-SI with the exact kernel's:")
     ranked = fidelity.rows(given.quick)
     fidelity.show(ranked)
-    table.keep(lines, fidelity.as_dicts(ranked), given.to)
+    table.keep(lines, ranked, given.to)
     print(f"\nKept in {given.to}.")
 
 

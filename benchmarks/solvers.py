@@ -1,6 +1,6 @@
 """The closed forms against the naive algorithm, which trains once more without each sample, in the same process.
 
-python benchmarks/solvers.py [--quick]
+python -m benchmarks.solvers [--quick]
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+#: Seconds of pause before each timed work.
 REST = 0.1
 PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "numba")
 
@@ -66,10 +68,12 @@ def show(lines: Sequence[Line]) -> None:
         )
 
 
-def keep(lines: Sequence[Line], fidelity: Sequence[dict[str, object]], path: Path) -> None:
+def keep(lines: Sequence[Line], fidelity: Sequence[Any], path: Path) -> None:
     """Store the tables as JSON, with the machine and the versions."""
     rows = [{**asdict(line), "ratio": line.ratio} for line in lines]
-    path.write_text(json.dumps({"machine": machine(), "rows": rows, "fidelity": fidelity}, indent=2) + "\n")
+    path.write_text(
+        json.dumps({"machine": machine(), "rows": rows, "fidelity": [asdict(row) for row in fidelity]}, indent=2) + "\n"
+    )
 
 
 def machine() -> dict[str, object]:

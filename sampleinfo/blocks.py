@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import blas
+from scipy.linalg import blas, lapack
 
 from sampleinfo.errors import NumericalError
 from sampleinfo.types import FloatArray, IntArray
@@ -42,6 +42,11 @@ def product(first: FloatArray, second: FloatArray) -> FloatArray:
 def _for_blas(matrix: FloatArray) -> tuple[FloatArray, bool]:
     """The matrix in column order, without a copy where it or its transpose lies so."""
     return (matrix.T, True) if matrix.flags.c_contiguous and not matrix.flags.f_contiguous else (matrix, False)
+
+
+def norm(matrix: FloatArray) -> float:
+    """The largest absolute row sum of a symmetric matrix, an upper bound of its eigenvalues; without a copy of it."""
+    return float(lapack.dlange("1", _for_blas(matrix)[0])) if matrix.size else 0.0  # type: ignore[call-arg]
 
 
 def is_symmetric(matrix: FloatArray) -> bool:

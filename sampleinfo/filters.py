@@ -36,6 +36,7 @@ TOLERANCE = 1e-11
 _GOOD_ENOUGH = 1e-13
 #: In units of the largest eigenvalue.
 _FAR = 30.0
+#: Tried in turn (``_candidates``), in units of the largest eigenvalue; the second ones only where the first fail.
 SHIFTS, MORE_SHIFTS = (1e-6, 1e-4, 0.0, 1e-2), (1e-3, 1e-1, 1e-8, 1e-5)
 
 

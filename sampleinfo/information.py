@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sampleinfo.blocks import finite, product
+from sampleinfo.blocks import finite, norm, product
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.evaluation import Evaluation, evaluate
 from sampleinfo.linearized import Fit
@@ -52,7 +52,7 @@ def _squared_lengths(gram: FloatArray, columns: FloatArray) -> FloatArray:
     """
     lengths = np.einsum("rc,rc->c", columns, product(gram, columns))
     epsilon = float(np.finfo(float).eps)
-    doubt = epsilon * float(np.abs(gram).sum(axis=1).max(initial=0.0)) * np.einsum("rc,rc->c", columns, columns)
+    doubt = epsilon * norm(gram) * np.einsum("rc,rc->c", columns, columns)
     if doubt.max(initial=0.0) > DOUBT * lengths.max(initial=0.0):
         spectrum = Spectrum.of(gram)
         kept = spectrum.eigenvalues > len(gram) * epsilon * spectrum.largest

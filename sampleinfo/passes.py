@@ -180,9 +180,12 @@ def _scratch(module: nn.Module, seen: Probe, coordinates: Sequence[Coordinates])
 
 
 def _wants_all_outputs(module: nn.Module, seen: Probe, item: Coordinates) -> bool:
+    """``gradients.wants_all_outputs``; of a whole weight without working out its entries, which take much memory."""
     layer = module.get_submodule(item.layer)
-    if not isinstance(layer, nn.Conv2d) or item.parameter != "weight" or len(item) == layer.weight.numel():
-        return isinstance(layer, nn.Conv2d) and item.parameter == "weight"
+    if item.parameter != "weight" or not isinstance(layer, nn.Conv2d):
+        return False
+    if len(item) == layer.weight.numel():
+        return True
     wanted = gradients.entries(layer, item.parameter, item.positions)
     shapes = seen.entering[item.layer], seen.leaving[item.layer]
     return gradients.wants_all_outputs(wanted, *shapes, layer.weight.device)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from sampleinfo.blocks import diagonal_blocks, finite, leave_one_out_errors, others, product, rows_of, square
+from sampleinfo.blocks import diagonal_blocks, finite, leave_one_out_errors, norm, others, product, rows_of, square
 from sampleinfo.errors import NumericalError
 from sampleinfo.filters import Filters
 from sampleinfo.types import FloatArray, IntArray
@@ -43,10 +43,10 @@ class Resolvent:
         if size == 0:
             return shifted
         shifted.flat[:: size + 1] += self._ridge
-        norm = float(np.abs(shifted).sum(axis=0).max())
+        largest = norm(shifted)
         factor, info = linalg.lapack.dpotrf(shifted, lower=1, overwrite_a=1, clean=0)
         if info == 0:
-            reciprocal_condition, info = linalg.lapack.dpocon(factor, norm, uplo="L")
+            reciprocal_condition, info = linalg.lapack.dpocon(factor, largest, uplo="L")
         if info != 0 or not reciprocal_condition > size * np.finfo(float).eps:
             raise self._singular()
         return np.asarray(factor)

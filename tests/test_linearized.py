@@ -349,6 +349,10 @@ def test_products_in_every_memory_order(columns: int) -> None:
             got = blocks.product(left, right)
             assert got.shape == (8, columns) and np.allclose(got, np.einsum("ij,jk->ik", left, right))
     assert blocks.product(first[:0], second).shape == (0, columns)
+    square = first @ first.T
+    for each in (square, np.asfortranarray(square)):
+        assert blocks.norm(each) == pytest.approx(np.abs(square).sum(axis=1).max(), rel=1e-14)
+    assert blocks.norm(square[:0, :0]) == 0.0
     assert np.array_equal(blocks.product(first[:, :0], second[:0]), np.zeros((8, columns)))
 
 
