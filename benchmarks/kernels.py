@@ -59,7 +59,7 @@ def product_rate(size: int = 4096) -> float:
 
 def exact_kernel(train: int, validation: int, memory: int) -> Line:
     """ResNet-20, 32 px, 10 outputs: the whole exact kernel against its operations at the rate of one large product."""
-    network = models.load("resnet20", 10, 0)
+    network = models.load(models.find("resnet20"), 10, 0)
     images = torch.randn(train + validation, 3, 32, 32)
     inputs = Inputs(lambda start, stop: images[start:stop], train, len(images), 10)
     everything = jacobians.all_coordinates(network.module)

@@ -11,7 +11,7 @@ begin_page("Explore")
 run = pick_run()
 if run is not None:
     run_facts(run)
-    view = map_controls()
+    view = map_controls(run)
     with st.container(key="halves"):
         left, right = st.columns([6, 5], gap="medium")
         with left:

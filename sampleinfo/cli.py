@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from sampleinfo import datasets, exports, models, planning, store
-from sampleinfo.config import DEVICES, KERNELS, OUTPUTS, SCOPES, RunConfig
+from sampleinfo.config import DEVICES, HEADS, KERNELS, OUTPUTS, SCOPES, RunConfig
+from sampleinfo.datasets import problems
 from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.planning import Estimate
 from sampleinfo.progress import Tracker
@@ -24,6 +25,9 @@ from sampleinfo.store import Run, kernel_words, training_words
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 INTERRUPTED = 130
+#: Rows of a table that are printed at most.
+MOST_ROWS = 20
+DATASET_HELP = "a name, the path of your own, torchvision:NAME, or several joined with +; see 'sampleinfo datasets'"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,11 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_score(commands.add_parser("score", help="compute the scores of a data set and keep them as a run"))
     for name, action, words in (
-        ("datasets", _datasets, "the data sets that can be scored"),
+        ("datasets", _datasets, "the data sets that are built in, and the formats that are read"),
         ("models", _models, "the pre-trained networks"),
         ("runs", _runs, "the finished runs"),
     ):
         commands.add_parser(name, help=words).set_defaults(run=action)
+    check = commands.add_parser("check", help="read every image of a data set and say what is wrong with it")
+    check.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
+    _add_reading(check)
+    check.add_argument("--to", type=Path, metavar="FILE", help="write the findings to *.csv, *.parquet or *.json")
+    check.set_defaults(run=_check)
     show = commands.add_parser("show", help="the most and least informative images of a run")
     show.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
     show.add_argument("--score", default="functional_information", help=f"one of {', '.join(SCORES)}")
@@ -76,11 +85,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help="see 'sampleinfo datasets'")
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
+    _add_reading(parser)
     parser.add_argument("--model", default="resnet20", metavar="NAME", help="see 'sampleinfo models'")
+    parser.add_argument("--weights", metavar="FILE|NAME", help="own weights (.pth, .safetensors), or other known ones")
+    parser.add_argument("--image-size", type=int, metavar="PX", help="side of the network's input")
+    parser.add_argument("--norm", default="batch", metavar="|".join(models.NORMS), help="group: weights trained so")
+    parser.add_argument("--activation", default="relu", metavar="|".join(models.ACTIVATIONS), help="leaky: as in LQF")
+    parser.add_argument(
+        "--head", default="random", metavar="|".join(HEADS), help="trained: first on the frozen features, closed form"
+    )
     parser.add_argument("--train", type=int, metavar="N", help="training images")
     parser.add_argument("--validation", type=int, metavar="M", help="validation images")
     parser.add_argument("--classes", default="", metavar="A,B", help="only these classes")
+    parser.add_argument("--per-class", type=int, metavar="N", help="at most so many images of every class are read")
+    parser.add_argument(
+        "--validation-split", default="auto", metavar="auto|share|NAME",
+        help="the data set's own split to validate on; share: a random share of all images",
+    )  # fmt: skip
     parser.add_argument("--ridge", default="auto", metavar="auto|X", help="auto: by leave-one-out error")
     parser.add_argument("--steps", metavar="T|auto", help="gradient descent instead of convergence; ridge is then 0")
     parser.add_argument(
@@ -95,6 +117,14 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="where the network runs")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
     parser.set_defaults(run=_score)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--layout", default="auto", metavar="|".join(datasets.LAYOUTS), help="of an image folder")
+    parser.add_argument(
+        "--columns", default="", metavar="path=A,label=B", help=f"columns of a table: {', '.join(datasets.COLUMNS)}"
+    )
+    parser.add_argument("--download", action="store_true", help="fetch a torchvision data set that is not there yet")
 
 
 def _add_what_if(parser: argparse.ArgumentParser) -> None:
@@ -117,15 +147,71 @@ def _config(args: argparse.Namespace) -> RunConfig:
     except ValueError as error:
         raise InvalidSetting(f"steps must be 'auto' or a whole number, got {args.steps!r}.") from error
     return RunConfig(
-        dataset=args.dataset, model=args.model, train=args.train, validation=args.validation,
-        classes=tuple(name.strip() for name in args.classes.split(",") if name.strip()),
-        ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel, scope=args.scope,
-        outputs=args.outputs, seed=args.seed, memory=args.memory, device=args.device,
+        dataset=args.dataset, layout=args.layout, columns=_columns(args.columns), classes=_names(args.classes),
+        per_class=args.per_class, validation_split=args.validation_split, train=args.train, validation=args.validation,
+        model=args.model, weights=args.weights, image_size=args.image_size, norm=args.norm, activation=args.activation,
+        head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
+        scope=args.scope, outputs=args.outputs, seed=args.seed, memory=args.memory, device=args.device,
     )  # fmt: skip
+
+
+def _names(given: str) -> tuple[str, ...]:
+    """Names between commas; a comma inside a name is written as two."""
+    marked = given.replace(",,", "\0")
+    return tuple(name.strip().replace("\0", ",") for name in marked.split(",") if name.strip())
+
+
+def _columns(given: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for pair in _names(given):
+        role, mark, column = pair.partition("=")
+        if not mark:
+            raise InvalidSetting(f"columns must be pairs such as path=FILE_COLUMN; got {pair!r}.")
+        pairs.append((role.strip(), column.strip()))
+    return tuple(pairs)
+
+
+def _check(args: argparse.Namespace) -> None:
+    options = datasets.Options(args.layout, _columns(args.columns))
+    datasets.fetch(args.dataset, args.download)
+    if args.to is not None:
+        exports.check_suffix(args.to)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading the images", total=1.0)
+        dataset = datasets.prepare(
+            args.dataset, options, report=lambda _, done, total: bar.update(task, completed=done / total)
+        )
+    found = problems.findings(dataset)
+    facts = datasets.facts.of(dataset, dataset.name)
+    print(f"data set   {dataset.name}: {len(dataset)} readable images, {len(dataset.class_names)} classes")
+    places = [(s, p) for s in facts.sources for p in dict.fromkeys(x.split for x in facts.strata if x.source == s)]
+    columns = ["class", *(f"{source}, {split}" if split else source for source, split in places), "all"]
+    counts = {(x.class_name, x.source, x.split): x.images for x in facts.strata}
+    each = facts.per_class()
+    rows = [(n, *(str(counts.get((n, *place), 0)) for place in places), str(each[n])) for n in facts.class_names]
+    _print_table(columns, rows[:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        print(f"... and {len(rows) - MOST_ROWS} more classes")
+    for kind, number in problems.counts(found).items():
+        print(f"\n{number} {problems.WORDS[kind]}")
+        some = [each for each in found if each.kind == kind][:MOST_ROWS]
+        _print_table(("image", "reason"), [(_one_line(each.image), _one_line(each.reason)) for each in some])
+        if number > MOST_ROWS:
+            print(f"... and {number - MOST_ROWS} more; --to FILE writes all of them")
+    if not found:
+        print("\nnothing wrong was found: every image can be read, and no two are equal")
+    if args.to is not None:
+        print(f"\n{exports.write(problems.table(found), args.to)} findings written to {args.to}")
+
+
+def _one_line(text: str) -> str:
+    """Names of files may hold anything: what cannot be printed on one line is written out."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _score(args: argparse.Namespace) -> int:
     config = _config(args)
+    datasets.fetch(config.dataset, args.download)
     plan = planning.estimate(config)
     if config.device not in ("auto", "cpu"):
         from sampleinfo.devices import choose_device
@@ -150,7 +236,7 @@ def _score(args: argparse.Namespace) -> int:
 
 def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console: Console) -> Run:
     """Compute the run under a bar; where nobody watches a terminal, a line every tenth instead."""
-    tracker, printed = Tracker(plan), -1
+    tracker, printed = Tracker.of(plan), -1
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -171,8 +257,13 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
                 print(f"{tracker.fraction:4.0%}  {tracker.words}: {left}", file=sys.stderr, flush=True)
 
         def announce(better: Estimate) -> None:
-            tracker.plan = better
-            console.print(f"Timed on a first batch: about {better.seconds:.0f} s in all.", highlight=False)
+            if (better.train, better.validation, better.kernel) != (plan.train, plan.validation, plan.kernel):
+                console.print(
+                    f"What can be read allows {better.train} + {better.validation} images, {better.kernel} kernel.",
+                    highlight=False,
+                )
+            tracker.replan(better)
+            console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
 
         run = pipeline.score(config, out, report, announce=announce)
         bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
@@ -185,20 +276,30 @@ def _print_summary(run: Run) -> None:
     print(f"run        {run.path}")
     print(f"kernel     {kernel_words(run)}")
     print(f"training   {training_words(run)}")
+    for kind, number in (meta["dataset"].get("problems") or {}).items():
+        print(f"{kind:<10} {number} images; listed in {run.path / store.PROBLEMS}")
     print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
 
 
 def _datasets(_: argparse.Namespace) -> None:
-    rows = [
-        (p.name, str(p.counts[0]), str(p.counts[1]), f"{p.train} + {p.validation}", p.title)
-        for p in datasets.PRESETS.values()
-    ]
+    rows = []
+    for preset in datasets.PRESETS.values():
+        facts, sizes = preset.facts, preset.facts.defaults or ()
+        rows.append(
+            (facts.name, str(facts.images), str(len(facts.class_names)), " + ".join(map(str, sizes)), facts.title)
+        )
     _print_table(("data set", "images", "classes", "default train + validation", "what"), rows)
+    print(f"\nor the path of your own: {', '.join(datasets.FORMATS)}, or one of them in a .zip")
+    print(f"or torchvision:NAME with one of {', '.join(datasets.torchvision.KNOWN)}")
+    print("or several, joined with +: each becomes a source, classes are matched by name")
 
 
 def _models(_: argparse.Namespace) -> None:
-    rows = [(s.name, f"{s.parameters(10):,}", f"{s.image_size} px", s.title) for s in models.MODELS.values()]
-    _print_table(("model", "parameters (10 classes)", "input", "what"), rows)
+    rows = [
+        (s.name, f"{s.parameters(10):,}", f"{s.image_size} px", ", ".join(s.weights_names) or "--weights FILE", s.title)
+        for s in models.MODELS.values()
+    ]
+    _print_table(("model", "parameters (10 classes)", "input", "weights, default last", "what"), rows)
 
 
 def _runs(_: argparse.Namespace) -> None:

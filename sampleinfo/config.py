@@ -16,6 +16,7 @@ KERNELS = ("auto", "exact", "subset", "shared")
 SCOPES = ("all", "last-stage", "head")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 OUTPUTS = ("centred", "initial")
+HEADS = ("random", "trained")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
 SUBSET_SIZE = 2000
 
@@ -29,14 +30,28 @@ class RunConfig:
     descent at ``lr`` (on the mean loss; None: half the largest stable one), ``auto`` for the number with the least
     leave-one-out error, and ``ridge`` None is 0 then. ``continuous`` is gradient flow. ``outputs``: ``centred`` trains
     f_w - f_w0 + 1/k (1/2 for one output), ``initial`` trains f_w. ``scope`` is what is trained.
-    ``device`` and ``memory`` (GiB, None: 70 % of what is free) do not change the result.
+    ``layout``, ``columns`` (pairs of meaning and column), ``classes``, ``per_class`` (at most so many images of each
+    class, drawn by ``seed``) and ``validation_split`` (``auto``, ``share`` or a split of the data set) say what is read
+    and how it is split: see ``datasets.Options`` and ``datasets.splitting.eligible``. ``weights`` (None: the default
+    ones), ``image_size``, ``norm`` and ``activation`` say which network: see ``models``; ``head`` is ``random``, or
+    ``trained`` in closed form on the frozen features before anything else. ``device`` and ``memory`` (GiB, None: 70 %
+    of what is free) do not change the result.
     """
 
     dataset: str
     model: str = "resnet20"
+    weights: str | None = None
+    image_size: int | None = None
+    norm: str = "batch"
+    activation: str = "relu"
+    head: str = "random"
     train: int | None = None
     validation: int | None = None
     classes: tuple[str, ...] = ()
+    per_class: int | None = None
+    validation_split: str = "auto"
+    layout: str = "auto"
+    columns: tuple[tuple[str, str], ...] = ()
     ridge: float | None = None
     steps: int | str | None = None
     lr: float | None = None
@@ -49,10 +64,13 @@ class RunConfig:
     memory: float | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("train", 4), ("validation", 1)):
+        for name, least in (("train", 4), ("validation", 1), ("per_class", 2)):
             size = getattr(self, name)
             if size is not None and size < least:
-                raise InvalidSetting(f"{name} must be at least {least} images, got {size}.")
+                words = name.replace("_", " ")
+                raise InvalidSetting(f"{words} must be at least {least} images, got {size}.")
+        if not self.validation_split.strip():
+            raise InvalidSetting("the validation split must be 'auto', 'share' or the name of a split; got nothing.")
         if self.ridge is not None and not (math.isfinite(self.ridge) and self.ridge >= 0):
             raise InvalidSetting(f"ridge must be a finite number, 0 or above, or 'auto'; got {self.ridge}.")
         for name in ("lr", "memory"):
@@ -63,7 +81,13 @@ class RunConfig:
             raise InvalidSetting(f"steps must be at least 1, 'auto', or left out for convergence; got {self.steps!r}.")
         if self.steps is None and (self.lr is not None or self.continuous):
             raise InvalidSetting("a learning rate and gradient flow need a number of steps, or steps 'auto'.")
-        allowed_words = (("kernel", KERNELS), ("scope", SCOPES), ("outputs", OUTPUTS), ("device", DEVICES))
+        allowed_words = (
+            ("head", HEADS),
+            ("kernel", KERNELS),
+            ("scope", SCOPES),
+            ("outputs", OUTPUTS),
+            ("device", DEVICES),
+        )
         for name, allowed in allowed_words:
             if getattr(self, name) not in allowed:
                 raise InvalidSetting(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
@@ -72,7 +96,7 @@ class RunConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {**asdict(self), "classes": list(self.classes)}
+        return {**asdict(self), "classes": list(self.classes), "columns": [list(pair) for pair in self.columns]}
 
     def identity(self) -> dict[str, Any]:
         """The settings that change the result."""
@@ -88,7 +112,11 @@ class RunConfig:
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise InvalidSetting(f"unknown settings: {', '.join(unknown)}.")
-        return cls(**{**values, "classes": tuple(values.get("classes", ()))})
+        lists = {
+            "classes": tuple(values.get("classes", ())),
+            "columns": tuple((str(role), str(column)) for role, column in values.get("columns", ())),
+        }
+        return cls(**{**values, **lists})
 
 
 def fingerprint(*parts: Any) -> str:

@@ -7,17 +7,22 @@ from collections.abc import Iterable
 
 
 class SampleInfoError(Exception):
-    """Base of every error whose text is meant for the user."""
+    """Base of every error whose text is meant for the user: one printable line, whatever names it quotes."""
+
+    def __str__(self) -> str:
+        return "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in super().__str__()
+        )
 
 
 class UnknownName(SampleInfoError):
     """A data set, model, class or score that does not exist."""
 
-    def __init__(self, kind: str, got: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, got: str, known: Iterable[str], more: str = "") -> None:
         names = list(known)
         near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown {kind} {got!r}.{hint} Known: {', '.join(names)}.")
+        super().__init__(f"Unknown {kind} {got!r}.{hint} Known: {', '.join(names)}.{' ' * bool(more)}{more}")
 
 
 class InvalidSetting(SampleInfoError):
@@ -26,6 +31,10 @@ class InvalidSetting(SampleInfoError):
 
 class InvalidData(SampleInfoError):
     """Data that cannot be scored."""
+
+
+class Unreadable(SampleInfoError):
+    """One image that cannot be read; its text is the reason."""
 
 
 class InvalidRun(SampleInfoError):

@@ -14,24 +14,39 @@ SUFFIXES = (".csv", ".parquet", ".json")
 
 
 def export(run: Run, path: Path) -> int:
-    """Write the table of a run, one row per image, in the format of the file's ending; the number of rows.
+    """Write the table of a run, one row per image; see ``write``."""
+    return write(run.samples, path)
+
+
+def check_suffix(path: Path) -> str:
+    """The ending of a file to be written.
+
+    Raises:
+        InvalidSetting: none of the known ones.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InvalidSetting(f"cannot export to {path.name!r}: the ending must be one of {', '.join(SUFFIXES)}.")
+    return suffix
+
+
+def write(table: pd.DataFrame, path: Path) -> int:
+    """Write a table in the format of the file's ending; the number of rows.
 
     Raises:
         InvalidSetting: another ending.
         StorageError: the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InvalidSetting(f"cannot export to {path.name!r}: the ending must be one of {', '.join(SUFFIXES)}.")
+    suffix = check_suffix(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _write(run.samples, temporary, suffix)
+        _write(table, temporary, suffix)
         os.replace(temporary, path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
-    return len(run.samples)
+    return len(table)
 
 
 def _write(table: pd.DataFrame, path: Path, suffix: str) -> None:

@@ -13,6 +13,8 @@ from sampleinfo.types import FloatArray
 #: Ten colours that stay apart for colour-blind eyes (Tol's muted scheme and black's substitute).
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#ee8866", "#882255", "#44aa99")
 FADED, MARKER = 0.12, 8
+#: Values of a category up to which a legend names them; beyond that only hovering does.
+MOST_NAMED = 40
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -85,7 +87,7 @@ def score_map(
     figure = go.Figure()
     if missing.size:
         figure.add_trace(
-            _points(samples, missing, layout, hollow, ["validation image: no score"] * len(missing), selected)
+            _points(samples, missing, layout, hollow, [f"{_escape(title)}: none"] * len(missing), selected)
         )
     texts = [f"{_escape(title)}: {short(v, 3)}" for v in values]
     return _bare(figure.add_trace(_points(samples, rows, layout, marker, texts, selected)))
@@ -97,11 +99,12 @@ def category_map(
     """One point per row, one colour per value of ``column``, named in the legend."""
     figure = go.Figure()
     part = samples.iloc[rows]
-    for number, value in enumerate(sorted(part[column].unique())):
+    names = sorted(part[column].unique())
+    for number, value in enumerate(names):
         members = rows[part[column].to_numpy() == value]
         marker = {"color": PALETTE[number % len(PALETTE)], "size": MARKER}
         trace = _points(samples, members, layout, marker, [str(value)] * len(members), selected)
-        figure.add_trace(trace.update(name=_escape(value), showlegend=True))
+        figure.add_trace(trace.update(name=_escape(value), showlegend=len(names) <= MOST_NAMED))
     return _bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})
 
 

@@ -25,12 +25,14 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from sampleinfo import planning, store
+from sampleinfo import datasets, planning, store
 from sampleinfo.config import RunConfig, home
+from sampleinfo.datasets import Options
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
 
 ACTIVE = ("queued", "running")
+SCORE, CHECK, FETCH = "score", "check", "fetch"
 REQUEST, STATUS, PROCESS, CANCEL = "request.json", "status.json", "process.json", "CANCEL"
 PREVIEW = "preview.parquet"
 #: Seconds between two writes of the status, and for a new process to say that it lives.
@@ -53,6 +55,7 @@ class JobStatus:
     message: str
     run_id: str | None
     config: RunConfig
+    task: str
 
     @property
     def active(self) -> bool:
@@ -60,22 +63,27 @@ class JobStatus:
         return self.state in ACTIVE
 
 
-def start(config: RunConfig) -> str:
-    """Start a run in a process of its own; the job's id. A job already busy with the same settings is returned.
+def start(config: RunConfig, task: str = SCORE) -> str:
+    """Start a task in a process of its own; the job's id. A job already busy with the same is returned.
+
+    ``task``: ``score`` computes a run, ``check`` reads every image of its data set once, ``fetch`` downloads the data
+    set.
 
     Raises:
         SampleInfoError: the settings are impossible, or the folder cannot be written.
     """
-    plan = planning.estimate(config)
+    if task not in TASKS:
+        raise InvalidSetting(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
+    _, seconds = TASKS[task](config)
     for job in list_jobs():
-        if job.active and job.config == config:
+        if job.active and (job.config, job.task) == (config, task):
             return job.id
     job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = _folder(job_id)
     try:
         folder.mkdir(parents=True)
-        store.write_json(folder / REQUEST, config.as_dict())
-        _write_status(folder, state="queued", stage="Starting", seconds_left=plan.seconds)
+        store.write_json(folder / REQUEST, {"task": task, "config": config.as_dict()})
+        _write_status(folder, state="queued", stage="Starting", seconds_left=seconds)
         with (folder / "log.txt").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "sampleinfo", "job", str(folder)],
@@ -95,14 +103,15 @@ def status(job_id: str) -> JobStatus:
     """
     folder = _folder(job_id)
     values, request = _read(folder / STATUS), _read(folder / REQUEST)
-    if not values or not request:
+    if not values or not {"task", "config"} <= set(request):
         raise InvalidSetting(f"no job called {job_id!r}.")
     if values["state"] in ACTIVE and not _alive(folder):
         values = _read(folder / STATUS)
         if values["state"] in ACTIVE:
             values |= {"state": "lost", "message": "Its process ended without a word; start it again to go on."}
     keys = ("state", "stage", "fraction", "seconds_left", "seconds", "message", "run_id")
-    return JobStatus(id=job_id, config=RunConfig.from_dict(request), **{key: values[key] for key in keys})
+    config, task = RunConfig.from_dict(request["config"]), str(request["task"])
+    return JobStatus(id=job_id, config=config, task=task, **{key: values[key] for key in keys})
 
 
 def list_jobs() -> list[JobStatus]:
@@ -141,22 +150,30 @@ def preview(job_id: str) -> pd.DataFrame | None:
 
 
 def work(folder: Path) -> int:
-    """The job's own process: compute the run, keep the status up to date; the exit code.
+    """The job's own process: do the task, keep the status up to date; the exit code.
 
     Raises:
         StorageError: the folder is not a job.
     """
     request = _read(folder / REQUEST)
-    if not request:
+    if not {"task", "config"} <= set(request):
         raise StorageError(f"{folder} is not the folder of a job.")
-    config = RunConfig.from_dict(request)
+    config, task = RunConfig.from_dict(request["config"]), request["task"]
     signal.signal(signal.SIGTERM, _on_terminate)
-    reporter = _JobReporter(folder, planning.estimate(config))
+    reporter = _JobReporter(folder, Tracker(*TASKS[task](config)))
+    run_id = None
     try:
-        from sampleinfo import pipeline
-
         reporter.write()
-        run = pipeline.score(config, report=reporter, preview=folder / PREVIEW, announce=reporter.replan)
+        if task == SCORE:
+            from sampleinfo import pipeline
+
+            run_id = pipeline.score(
+                config, report=reporter, preview=folder / PREVIEW, announce=reporter.tracker.replan
+            ).id
+        elif task == CHECK:
+            datasets.prepare(config.dataset, Options.of(config), report=reporter)
+        else:
+            datasets.fetch(config.dataset, download=True, report=reporter)
     except Cancelled:
         reporter.end("cancelled", "Cancelled", "Finished blocks are kept; start it again to go on.")
         return 130
@@ -166,15 +183,15 @@ def work(folder: Path) -> int:
     except Exception as error:
         reporter.end("failed", "Failed", f"Unexpected {type(error).__name__}: {error}")
         raise
-    _write_status(folder, state="done", stage="Done", fraction=1.0, seconds=reporter.tracker.seconds, run_id=run.id)
+    _write_status(folder, state="done", stage="Done", fraction=1.0, seconds=reporter.tracker.seconds, run_id=run_id)
     return 0
 
 
 class _JobReporter:
     """Writes the status a few times a second and notices the wish to stop."""
 
-    def __init__(self, folder: Path, plan: planning.Estimate) -> None:
-        self.folder, self.tracker, self.written = folder, Tracker(plan), 0.0
+    def __init__(self, folder: Path, tracker: Tracker) -> None:
+        self.folder, self.tracker, self.written = folder, tracker, 0.0
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         self.tracker(stage, done, total)
@@ -182,10 +199,6 @@ class _JobReporter:
             raise Cancelled("cancelled")
         if time.monotonic() - self.written > PERIOD:
             self.write()
-
-    def replan(self, plan: planning.Estimate) -> None:
-        """A better estimate of the time."""
-        self.tracker.plan = plan
 
     def end(self, state: str, stage: str, message: str) -> None:
         """The last status of a job that did not finish."""
@@ -208,6 +221,25 @@ def _on_terminate(_signal: int, _frame: FrameType | None) -> None:
 def _write_status(folder: Path, **values: Any) -> None:
     empty = {"stage": "", "fraction": 0.0, "seconds_left": None, "seconds": 0.0, "message": "", "run_id": None}
     store.write_json(folder / STATUS, {**empty, **values})
+
+
+def _score_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+    plan = planning.estimate(config)
+    return plan.stages, plan.seconds
+
+
+def _check_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+    seconds = 1.0 + planning.reading(datasets.find_facts(config.dataset, Options.of(config)), 0)
+    return {"images": seconds}, seconds
+
+
+def _fetch_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+    datasets.missing(config.dataset)
+    return {"download": 120.0}, 120.0
+
+
+#: Of every task the planned seconds per stage, and in all; whether it is possible shows here.
+TASKS = {SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan}
 
 
 def _folder(job_id: str) -> Path:

@@ -16,11 +16,12 @@ import numpy as np
 
 from sampleinfo import store
 from sampleinfo.errors import StorageError
+from sampleinfo.pictures import INPUTS
 from sampleinfo.store import Run
 from sampleinfo.types import FloatArray
 
 STATE, LOCK = "state.json", ".lock"
-WORKING_FILES = ("umap.npy", STATE)
+WORKING_FILES = ("umap.npy", INPUTS, STATE)
 
 
 @dataclass(frozen=True)

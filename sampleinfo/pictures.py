@@ -1,8 +1,14 @@
-"""Pictures a run keeps for looking at: thumbnail sheets and larger copies."""
+"""Pictures a run keeps for looking at, made together with what the network sees of them, in one reading.
+
+``thumbnails/NNN.webp``: sheets of 16 x 16 tiles of 64 px, row-major. ``pictures.parquet``: WebP copies to 512 px.
+"""
 
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,49 +16,146 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from sampleinfo.types import ImageArray, Images
+from sampleinfo.errors import InvalidData, Unreadable
+from sampleinfo.parallel import over_images
+from sampleinfo.types import Dataset, ImageArray, Images, Reporter
 
 TILE, SHEET_SIDE = 64, 16
 PER_SHEET = SHEET_SIDE**2
-LARGEST, GROUP = 512, 64
+#: Side to which pictures are kept; side up to which they are kept without loss; pictures of one piece of the file.
+LARGEST, LOSSLESS, GROUP = 512, 128, 64
+#: A working file of the run: what the network sees.
+INPUTS = "inputs.npy"
+SCHEMA = pa.schema({"image": pa.binary(), "height": pa.int32(), "width": pa.int32()})
 
 
-def write(images: Images, folder: Path) -> None:
-    """``thumbnails/NNN.webp``: sheets of 16 x 16 tiles of 64 px, row-major; ``pictures.parquet``: PNGs to 512 px."""
+@dataclass(frozen=True)
+class Rendered:
+    """What the network sees (s, s, 3), a tile (64, 64, 3), a WebP file, and the size of the original."""
+
+    inputs: ImageArray
+    tile: ImageArray
+    webp: bytes
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Reads pictures once; one that cannot be read any more becomes its reason."""
+
+    transform: Callable[[ImageArray], ImageArray]
+
+    def __call__(self, images: Images) -> list[Rendered | str]:
+        """One result per picture."""
+        found: list[Rendered | str] = []
+        for row in range(len(images)):
+            try:
+                image = images[row]
+                size = image.shape[:2]
+                found.append(Rendered(self.transform(image), _tile(image), _webp(image), size[0], size[1]))
+            except Unreadable as error:
+                found.append(str(error))
+        return found
+
+
+def make(
+    dataset: Dataset, transform: Callable[[ImageArray], ImageArray], folder: Path, report: Reporter,
+    steps: tuple[float, float],
+) -> np.ndarray:  # fmt: skip
+    """(N, s, s, 3) uint8, memory-mapped: what the network sees. The pictures to look at are written on the way.
+
+    Made once for a folder. Reports the stage ``images`` from ``steps[0]`` to ``steps[1]`` of 1.
+
+    Raises:
+        InvalidData: an image that cannot be read any more.
+    """
+    path = folder / INPUTS
+    if not path.is_file():
+        temporary = path.with_suffix(".tmp")
+        size = transform(np.zeros((1, 1), dtype=np.uint8)).shape
+        inputs = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(dataset), *size))
+        rendered = over_images(Renderer(transform), dataset.images, report, "images", steps)
+        write(_kept(rendered, inputs, dataset), folder)
+        inputs.flush()
+        os.replace(temporary, path)
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _kept(rendered: Iterable[Rendered | str], inputs: np.ndarray, dataset: Dataset) -> Iterator[Rendered]:
+    for row, each in enumerate(rendered):
+        if isinstance(each, str):
+            raise InvalidData(
+                f"{dataset.sample_ids[row]!r} could be read a moment ago and cannot any more: {each}. Start the run "
+                "again when the data set is at rest."
+            )
+        inputs[row] = each.inputs
+        yield each
+
+
+def write(rendered: Iterable[Rendered], folder: Path) -> None:
+    """Thumbnail sheets and larger copies."""
     (folder / "thumbnails").mkdir(exist_ok=True)
-    for sheet, start in enumerate(range(0, len(images), PER_SHEET)):
-        canvas = Image.new("RGB", (TILE * SHEET_SIDE, TILE * SHEET_SIDE), "black")
-        for place, row in enumerate(range(start, min(start + PER_SHEET, len(images)))):
-            tile = _fitted(images[row], TILE)
-            x, y = TILE * (place % SHEET_SIDE), TILE * (place // SHEET_SIDE)
-            canvas.paste(tile, (x + (TILE - tile.width) // 2, y + (TILE - tile.height) // 2))
-        canvas.save(folder / "thumbnails" / f"{sheet:03d}.webp", quality=92, method=4)
-    schema = pa.schema({"png": pa.binary(), "height": pa.int32(), "width": pa.int32()})
-    with pq.ParquetWriter(folder / "pictures.parquet", schema) as writer:
-        for start in range(0, len(images), GROUP):
-            rows = [images[row] for row in range(start, min(start + GROUP, len(images)))]
-            columns = [[_png(x) for x in rows], [x.shape[0] for x in rows], [x.shape[1] for x in rows]]
-            writer.write_table(pa.table(columns, schema=schema))
+    canvas, count, rows = _canvas(), 0, []
+    with pq.ParquetWriter(folder / "pictures.parquet", SCHEMA) as writer:
+        for each in rendered:
+            y, x = divmod(count % PER_SHEET, SHEET_SIDE)
+            canvas[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE] = each.tile
+            rows.append((each.webp, each.height, each.width))
+            count += 1
+            if count % PER_SHEET == 0:
+                _save(canvas, folder, count // PER_SHEET - 1)
+                canvas = _canvas()
+            if len(rows) == GROUP:
+                _flush(writer, rows)
+        if rows:
+            _flush(writer, rows)
+    if count % PER_SHEET:
+        _save(canvas, folder, count // PER_SHEET)
 
 
-def read(folder: Path, row: int) -> bytes:
-    """The PNG of one picture."""
+def read(folder: Path, row: int) -> tuple[bytes, int, int]:
+    """The WebP of one picture, and height and width of the original."""
     group, place = divmod(row, GROUP)
-    table = pq.ParquetFile(folder / "pictures.parquet").read_row_group(group, columns=["png"])
-    return bytes(table["png"][place].as_py())
+    table = pq.ParquetFile(folder / "pictures.parquet").read_row_group(group)
+    found = {name: table[name][place].as_py() for name in SCHEMA.names}
+    return bytes(found["image"]), int(found["height"]), int(found["width"])
 
 
-def _fitted(image: ImageArray, side: int) -> Image.Image:
+def fitted(image: ImageArray, side: int) -> Image.Image:
     """The picture in a square of ``side`` pixels; whole multiples stay crisp."""
     picture = Image.fromarray(np.asarray(image)).convert("RGB")
     scale = side / max(picture.size)
     method = Image.Resampling.NEAREST if scale >= 1 and float(scale).is_integer() else Image.Resampling.BICUBIC
-    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), method)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, method, reducing_gap=3.0)
 
 
-def _png(image: ImageArray) -> bytes:
-    picture = Image.fromarray(np.asarray(image))
-    picture.thumbnail((LARGEST, LARGEST))
+def _tile(image: ImageArray) -> ImageArray:
+    tile = np.zeros((TILE, TILE, 3), dtype=np.uint8)
+    small = np.asarray(fitted(image, TILE))
+    y, x = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
+    tile[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return tile
+
+
+def _webp(image: ImageArray) -> bytes:
+    picture = Image.fromarray(np.asarray(image)).convert("RGB")
+    exact = max(picture.size) <= LOSSLESS
+    picture.thumbnail((LARGEST, LARGEST), reducing_gap=3.0)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "WEBP", lossless=exact, quality=0 if exact else 85, method=1)
     return buffer.getvalue()
+
+
+def _canvas() -> ImageArray:
+    return np.zeros((TILE * SHEET_SIDE, TILE * SHEET_SIDE, 3), dtype=np.uint8)
+
+
+def _save(canvas: ImageArray, folder: Path, sheet: int) -> None:
+    Image.fromarray(canvas).save(folder / "thumbnails" / f"{sheet:03d}.webp", quality=92, method=4)
+
+
+def _flush(writer: pq.ParquetWriter, rows: list[tuple[bytes, int, int]]) -> None:
+    writer.write_table(pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA))
+    rows.clear()

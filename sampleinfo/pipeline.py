@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import os
-import platform
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 
-from sampleinfo import datasets, embedding, kernels, linearized, models, pictures, planning, store, targets
+from sampleinfo import embedding, kernels, linearized, models, pictures, planning, samples, store, targets
 from sampleinfo.config import SUBSET_SIZE, RunConfig, fingerprint
+from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device, device_of
 from sampleinfo.errors import InvalidRun, StorageError
 from sampleinfo.jacobians import Coordinates, all_coordinates, fallback_reason, in_scope, random_coordinates
 from sampleinfo.linearized import Fit, Problem, Training
+from sampleinfo.models.heads import Head, closed_form_head
 from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
 from sampleinfo.problem import choose_training, half_stable_lr
-from sampleinfo.scores import SCORES
+from sampleinfo.settling import INSPECTED, Settled, canonical, find_model, network_identity, settle
 from sampleinfo.store import Run
+from sampleinfo.summary import Results, summary
 from sampleinfo.tuning import Choice
-from sampleinfo.types import TRAIN, Dataset, FloatArray, Reporter, silent
+from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 
 #: Raised when a change makes old results incomparable.
-METHOD = 2
+METHOD = 3
 NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
-PACKAGES = ("sampleinfo", "torch", "numpy", "scipy", "umap-learn", "scikit-learn", "pandas")
 
 
 @dataclass
@@ -70,23 +68,27 @@ def score(
     Raises:
         SampleInfoError: unknown names, impossible sizes, an unwritable or foreign folder.
     """
-    plan = planning.estimate(config)
+    config = canonical(config)
+    planning.estimate(config)
     choose_device(config.device)
-    config = replace(config, train=plan.train, validation=plan.validation, kernel=plan.kernel)
     if out is not None and not out.exists():
         store.check_target(out)
     timings = Timings()
     with timings.stage("images"):
         report("images", 0, 1)
-        dataset = _dataset(config, plan)
-        identity = fingerprint(METHOD, config.identity(), dataset.fingerprint(), models.find(config.model).sha256)
-        report("images", 1, 1)
-    target = out or store.runs_folder() / f"{config.dataset}-{config.model}-{identity[:10]}"
+        settled = settle(config, report)
+        dataset, plan = settled.dataset, settled.plan
+        config = replace(config, train=plan.train, validation=plan.validation, kernel=plan.kernel)
+        data_identity = dataset.fingerprint()
+        identity = fingerprint(METHOD, config.identity(), data_identity, network_identity(config))
+        report("images", INSPECTED, 1)
+    target = out or store.runs_folder() / f"{_slug(dataset.name)}-{config.model}-{identity[:10]}"
     if (finished := _finished(target, identity)) is not None:
         return finished
     store.check_target(target)
     with Partial.open(target, identity) as partial:
-        stages = Stages(config, plan, dataset, identity, partial, report, timings, preview, announce)
+        announce(plan)
+        stages = Stages(config, settled, data_identity, identity, partial, report, timings, preview, announce)
         return stages.run(target)
 
 
@@ -95,8 +97,8 @@ class Stages:
     """The stages of one run; each reads what stands before it and nothing else."""
 
     config: RunConfig
-    plan: Estimate
-    dataset: Dataset
+    settled: Settled
+    data_identity: str
     identity: str
     partial: Partial
     report: Reporter
@@ -104,18 +106,38 @@ class Stages:
     preview: Path | None
     announce: Callable[[Estimate], None]
 
+    @property
+    def plan(self) -> Estimate:
+        """Sizes, kernel and expected cost."""
+        return self.settled.plan
+
+    @property
+    def dataset(self) -> Dataset:
+        """The images, training images first."""
+        return self.settled.dataset
+
     def run(self, target: Path) -> Run:
         """All stages in order; UMAP runs beside the kernel."""
-        network = models.load(self.config.model, self.plan.outputs, self.config.seed)
-        network.module.to(choose_device(self.config.device))
+        config = self.config
+        with self.timings.stage("images"):
+            inputs = pictures.make(
+                self.dataset, find_model(config).transform.apply, self.partial.path, self.report, (INSPECTED, 1.0)
+            )
+        with self.timings.stage("weights"):
+            network = models.load(
+                find_model(config), self.plan.outputs, config.seed, config.weights, config.norm, config.activation,
+                self.report,
+            )  # fmt: skip
+            network.module.to(choose_device(config.device))
         with self.timings.stage("features"):
-            features, outputs = self._features(network)
+            features, outputs = self._features(network, inputs)
+            outputs, head = self._head(network, features, outputs)
             flat = embedding.pca(features)
             self._write_preview(flat)
         umap = self._start_umap(features)
         try:
             with self.timings.stage("kernel"):
-                gram, cross, facts = self._kernel(network)
+                gram, cross, facts = self._kernel(network, inputs)
             problem = self._problem(gram, cross, outputs)
             with self.timings.stage("ridge"):
                 self.report("ridge", 0, 1)
@@ -124,7 +146,7 @@ class Stages:
             with self.timings.stage("scores"):
                 self.report("scores", 0, 1)
                 fit = linearized.fit(problem, training)
-                table = self._table(fit)
+                table = samples.table(self.dataset, self.plan.train, fit)
                 self.report("scores", 1, 1)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
@@ -137,40 +159,44 @@ class Stages:
         with self.timings.stage("writing"):
             self._write_arrays(fit, features)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
-            pictures.write(self.dataset.images, self.partial.path)
-        store.write_json(self.partial.path / store.SUMMARY, self._summary(training, choice, facts, table))
+            problems.table(self.settled.findings).to_csv(self.partial.path / store.PROBLEMS, index=False)
+        results = Results(self.identity, self.data_identity, head, facts, training, choice, self.timings.seconds)
+        store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
         return self.partial.finish(target)
 
-    def _features(self, network: Network) -> tuple[np.ndarray, FloatArray]:
+    def _features(self, network: Network, inputs: np.ndarray) -> tuple[np.ndarray, FloatArray]:
         """(N, features) float32 penultimate features and (N, k) initial outputs."""
         features, outputs = [], []
-        for start in range(0, len(self.dataset), 64):
-            rows = range(start, min(start + 64, len(self.dataset)))
-            with torch.no_grad():
-                images = network.prepare(self.dataset.images, rows).to(device_of(network.module))
-                part = network.module.embed(images)
-                outputs.append(network.module.linear(part).cpu().double().numpy())
+        step = planning.batch_size(network.spec)
+        for start in range(0, len(inputs), step):
+            images = network.normalise(np.array(inputs[start : start + step])).to(device_of(network.module))
+            part, out = network.features_and_outputs(images)
             features.append(part.cpu().numpy())
-            self.report("features", rows.stop, len(self.dataset))
+            outputs.append(out.cpu().double().numpy())
+            self.report("features", min(start + step, len(inputs)), len(inputs))
         return np.concatenate(features), np.concatenate(outputs)
+
+    def _head(self, network: Network, features: np.ndarray, outputs: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+        """The outputs to start from and what is known of the head: random, or trained on the frozen features."""
+        if self.config.head == "random":
+            return outputs, {"initialisation": "normal, 1/features"}
+        n = self.plan.train
+        encoded = targets.encode(self.dataset.labels[:n], len(self.dataset.class_names))
+        head: Head = closed_form_head(features[:n].astype(np.float64), encoded)
+        network.set_head(head.weight, head.bias)
+        weight, bias = (np.asarray(x, dtype=np.float32).astype(np.float64) for x in (head.weight, head.bias))
+        facts = {"initialisation": "trained on the frozen features", "ridge": head.ridge, "error": head.error}
+        return features.astype(np.float64) @ weight.T + bias, facts
 
     def _write_preview(self, flat: FloatArray) -> None:
         """The first results: where the images lie, before any score exists."""
         if self.preview is None:
             return
-        table = self._identity_columns()
+        table = samples.identity(self.dataset)
         table["pca_x"], table["pca_y"] = flat.T
         temporary = self.preview.with_suffix(".tmp")
         table.to_parquet(temporary, index=False)
         os.replace(temporary, self.preview)
-
-    def _identity_columns(self) -> pd.DataFrame:
-        data = self.dataset
-        names = np.asarray(data.class_names, dtype=object)
-        return pd.DataFrame(
-            {"sample_id": data.sample_ids, "label": data.labels, "class_name": names[data.labels],
-             "source": data.sources, "split": data.split}
-        )  # fmt: skip
 
     def _start_umap(self, features: np.ndarray) -> subprocess.Popen[bytes] | None:
         if (self.partial.path / "umap.npy").is_file():
@@ -186,12 +212,12 @@ class Stages:
             return np.asarray(np.load(path), dtype=np.float64)
         return embedding.finish_umap(process, path)
 
-    def _kernel(self, network: Network) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+    def _kernel(self, network: Network, prepared: np.ndarray) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
         """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
         config, kind = self.config, self.config.kernel
         chosen = self._coordinates(network, kind)
         identity = fingerprint(
-            METHOD, self.dataset.fingerprint(), network.spec.sha256, config.seed, kind, config.scope, self.plan.outputs
+            METHOD, self.data_identity, network_identity(config), config.seed, kind, config.scope, self.plan.outputs
         )
         shared = planning.is_shared(kind, config.scope) and self.plan.outputs > 1
         facts = {
@@ -204,7 +230,7 @@ class Stages:
                 self.report("kernel", 1, 1)
                 gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
                 return gram, cross, {**known, "reason": self.plan.reason, "from_run": run.id}
-        module, inputs = network.module, self._inputs(network)
+        module, inputs = network.module, self._batches(network, prepared)
         speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
         self.announce(self.plan.measured(speed.kernel_seconds))
         compute = kernels.shared_kernel if shared else kernels.kernel
@@ -219,9 +245,9 @@ class Stages:
         layers = network.spec.layers(self.config.scope)
         return in_scope(chosen, layers) if layers else chosen
 
-    def _inputs(self, network: Network) -> kernels.Inputs:
+    def _batches(self, network: Network, prepared: np.ndarray) -> kernels.Inputs:
         return kernels.Inputs(
-            lambda start, stop: network.prepare(self.dataset.images, range(start, stop)),
+            lambda start, stop: network.normalise(np.array(prepared[start:stop])),
             self.plan.train, len(self.dataset), self.plan.outputs,
         )  # fmt: skip
 
@@ -258,20 +284,6 @@ class Stages:
         lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
         return Training(int(config.steps), lr, ridge, config.continuous), None
 
-    def _table(self, fit: Fit) -> pd.DataFrame:
-        """One row per image: names, predictions (leave-one-out for training images), errors and scores."""
-        n, classes = self.plan.train, len(self.dataset.class_names)
-        encoded = targets.encode(self.dataset.labels, classes)
-        outputs = np.concatenate([encoded[:n] - fit.leave_each_out().errors, fit.val_outputs])
-        table = self._identity_columns()
-        table["predicted"] = np.asarray(self.dataset.class_names, dtype=object)[targets.decode(outputs)]
-        table["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
-        for name, each in SCORES.items():
-            column = np.full(len(table), np.nan)
-            column[:n] = each.compute(fit)
-            table[name] = column
-        return table
-
     def _write_arrays(self, fit: Fit, features: np.ndarray) -> None:
         change = fit.leave_each_out().val_change
         wanted = fit.problem.val_targets
@@ -291,41 +303,10 @@ class Stages:
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
 
-    def _summary(
-        self, training: Training, choice: Choice | None, facts: dict[str, Any], table: pd.DataFrame
-    ) -> dict[str, Any]:
-        right = (table["predicted"] == table["class_name"]).groupby(table["split"]).mean()
-        preset, spec, data = datasets.find(self.config.dataset), models.find(self.config.model), self.dataset
-        return {
-            "format": store.FORMAT,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "title": f"{preset.name} · {spec.name}",
-            "fingerprint": self.identity,
-            "config": self.config.as_dict(),
-            "dataset": {"name": preset.name, "title": preset.title, "fingerprint": data.fingerprint(),
-                        "class_names": list(data.class_names), "sources": sorted(set(data.sources))},
-            "model": {"name": spec.name, "title": spec.title, "parameters": spec.parameters(self.plan.outputs),
-                      "weights_sha256": spec.sha256, "outputs": self.config.outputs,
-                      "head": {"initialisation": "normal, 1/features", "seed": self.config.seed}},
-            "sizes": {"train": self.plan.train, "validation": self.plan.validation, "outputs": self.plan.outputs},
-            "kernel": facts,
-            "training": {"steps": training.steps, "lr": training.lr, "continuous": training.continuous,
-                         "chosen": None if choice is None else ("ridge" if training.steps is None else "steps"),
-                         "grid": list(choice.grid) if choice else [], "errors": list(choice.errors) if choice else []},
-            "ridge": {"value": training.ridge,
-                      "how": "leave-one-out error" if choice and training.steps is None else "given"},
-            "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
-            "noise_variance": 1.0,
-            "timings": self.timings.seconds,
-            "planned_seconds": round(self.plan.seconds, 1), "planned_memory": self.plan.memory,
-            "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
-            "machine": {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()},
-        }  # fmt: skip
 
-
-def _dataset(config: RunConfig, plan: Estimate) -> Dataset:
-    whole = datasets.load(config.dataset, config.classes)
-    return replace(datasets.split(whole, plan.train, plan.validation, config.seed), name=config.dataset)
+def _slug(name: str) -> str:
+    """A name for a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "data"
 
 
 def _finished(target: Path, identity: str) -> Run | None:
@@ -345,10 +326,3 @@ def _stop(process: subprocess.Popen[bytes] | None) -> None:
     if process is not None and process.poll() is None:
         process.terminate()
         process.wait()
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "unknown"

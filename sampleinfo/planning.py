@@ -16,8 +16,10 @@ import psutil
 
 from sampleinfo import datasets, models
 from sampleinfo.config import SUBSET_SIZE, RunConfig
+from sampleinfo.datasets import Facts, Options
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.models import ModelSpec
+from sampleinfo.parallel import workers
 from sampleinfo.targets import num_outputs
 
 #: Share of the free memory a run may use, and seconds of kernel products up to which ``auto`` stays exact.
@@ -25,15 +27,19 @@ MEMORY_SHARE, EXACT_SECONDS = 0.7, 600.0
 GIB = 2**30
 #: Bytes of the libraries, and the least and the most that a kernel's blocks and caches are given.
 LIBRARIES, LEAST_WORK, MOST_WORK = int(1.1 * GIB), GIB // 2, 4 * GIB
+#: Bytes of the activations of a batch, and of image files that one core decodes in a second.
+BATCH_MEMORY, DECODED = 2**28, 25e6
 #: Kernels and scopes, best first, by how well they rank the images at the ridge of least leave-one-out error: rank
 #: correlation of F-SI with the exact kernel of all layers 1, .95, .91, .85, .80, .77, .52 (benchmarks/fidelity.py).
 BY_FIDELITY = (
     ("exact", "all"), ("exact", "last-stage"), ("subset", "all"), ("subset", "last-stage"), ("shared", "last-stage"),
     ("shared", "all"), ("exact", "head"),
 )  # fmt: skip
-STAGES = ("images", "features", "kernel", "ridge", "scores", "map", "writing")
+STAGES = ("images", "weights", "features", "kernel", "ridge", "scores", "map", "writing")
 STAGE_WORDS = {
+    "download": "Downloading the data set",
     "images": "Reading the images",
+    "weights": "Getting the weights of the network",
     "features": "Running the network",
     "kernel": "Comparing all pairs of images (kernel)",
     "ridge": "Choosing the training by leave-one-out error",
@@ -77,24 +83,26 @@ class _Sizes:
     coordinates: int
 
 
-def estimate(config: RunConfig) -> Estimate:
-    """Plan a run.
+def estimate(config: RunConfig, known: Facts | None = None) -> Estimate:
+    """Plan a run on a data set, or on what is ``known`` of it once its classes are chosen and its images are read.
 
     Raises:
         UnknownName: data set, model or class.
+        StorageError, InvalidData: a data set or weights that cannot be read, or too few classes or images.
         InvalidSetting: sizes that the data set does not allow, or more memory than the limit; the message names what
             would fit, best first.
     """
-    spec = models.find(config.model)
-    train, validation, classes = _images(config)
-    k = num_outputs(classes)
-    kernel, reason = _choose_kernel(config, spec, train, validation, k)
+    spec = models.find(config.model, config.image_size, config.weights)
+    models.check(spec, config.weights, config.norm, config.activation)
+    facts = known or datasets.find_facts(config.dataset, Options.of(config)).chosen(config.classes, config.per_class)
+    train, validation = _images(config, facts)
+    k, limit = num_outputs(len(facts.class_names)), _limit(config)
+    kernel, reason = _choose_kernel(config, spec, train, validation, k, limit)
     sizes = _sizes(spec, kernel, config.scope, train, validation, k)
-    limit = _limit(config)
     if _memory(sizes, spec) > limit:
         raise InvalidSetting(_refusal(config, spec, sizes, limit, kernel))
     work = int(np.clip(limit - _memory(sizes, spec) + LEAST_WORK, LEAST_WORK, MOST_WORK))
-    stages = _stages(config, spec, sizes)
+    stages = _stages(config, spec, sizes, facts)
     memory = _memory(sizes, spec) - LEAST_WORK + min(work, _useful_work(sizes))
     return Estimate(_total(stages), memory, kernel, reason, train, validation, k, stages, work)
 
@@ -104,27 +112,21 @@ def is_shared(kernel: str, scope: str) -> bool:
     return kernel == "shared" or scope == "head"
 
 
-def _images(config: RunConfig) -> tuple[int, int, int]:
-    """Training and validation images, and classes."""
-    preset = datasets.find(config.dataset)
-    if config.classes:
-        datasets.check_classes(config.dataset, preset.class_names, config.classes)
-    classes = len(config.classes) or len(preset.class_names)
-    train, validation = config.train or preset.train, config.validation or preset.validation
-    images = preset.counts[0] * classes // preset.counts[1]
-    if config.train is None and config.validation is None and train + validation > images:
-        train, validation = images * 2 // 3, images // 3
-    if not config.classes and train + validation > images:
-        raise InvalidSetting(
-            f"{config.dataset} has {images} images; {train} for training and {validation} for validation make "
-            f"{train + validation}. Ask for at most {images} in all."
-        )
+def batch_size(spec: ModelSpec) -> int:
+    """Images of one forward pass."""
+    return int(np.clip(BATCH_MEMORY // (4 * spec.activations), 1, 64))
+
+
+def _images(config: RunConfig, facts: Facts) -> tuple[int, int]:
+    """Training and validation images."""
+    train, validation = facts.sizes(config.train, config.validation, config.validation_split)
+    classes = len(facts.class_names)
     if train < 2 * classes:
         raise InvalidSetting(
             f"{train} training images for {classes} classes leave some class with fewer than two samples; "
             f"ask for at least {2 * classes}."
         )
-    return train, validation, classes
+    return train, validation
 
 
 def _sizes(spec: ModelSpec, kernel: str, scope: str, train: int, validation: int, k: int) -> _Sizes:
@@ -133,11 +135,17 @@ def _sizes(spec: ModelSpec, kernel: str, scope: str, train: int, validation: int
     return _Sizes(train, validation, k, 1 if is_shared(kernel, scope) else k, coordinates)
 
 
-def _choose_kernel(config: RunConfig, spec: ModelSpec, train: int, validation: int, k: int) -> tuple[str, str]:
+def _choose_kernel(
+    config: RunConfig, spec: ModelSpec, train: int, validation: int, k: int, limit: int
+) -> tuple[str, str]:
+    """The kernel asked for; or the exact one within its time, else the best approximate one within the memory."""
     if config.kernel != "auto":
         return config.kernel, "asked for"
-    exact = _sizes(spec, "exact", config.scope, train, validation, k)
-    seconds = _products(exact)
+    by_kind = {kind: _sizes(spec, kind, config.scope, train, validation, k) for kind in ("exact", "subset", "shared")}
+    seconds = _products(by_kind["exact"])
+    if _memory(by_kind["subset"], spec) > limit >= _memory(by_kind["shared"], spec) and k > 1:
+        needed = _memory(by_kind["subset"], spec) / GIB
+        return "shared", f"one kernel for all {k} outputs: one per output would need about {needed:.0f} GiB"
     if seconds <= EXACT_SECONDS:
         what = "every parameter" if config.scope == "all" else f"every parameter of the scope '{config.scope}'"
         return "exact", f"{what}: about {_words(seconds)} of products, within {_words(EXACT_SECONDS)}"
@@ -153,13 +161,22 @@ def _products(sizes: _Sizes) -> float:
     return (1.07 * n**2 + 2.0 * m * n) * sizes.coordinates * (sizes.outputs / sizes.rows) / gemm_rate()
 
 
-def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes) -> dict[str, float]:
+def reading(facts: Facts, images: int) -> float:
+    """Seconds to read all images once, and those of the run once more to make them ready."""
+    if not facts.images:
+        return 0.0
+    each = facts.bytes / facts.images / DECODED
+    return (facts.images * (each + 1e-4 * bool(facts.bytes)) + images * (each + 2e-3)) / workers()
+
+
+def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes, facts: Facts) -> dict[str, float]:
     n, rows = sizes.train + sizes.validation, sizes.train * sizes.rows
     forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
     eigen = 10.0 * float(rows) ** 3 / gemm_rate() * 2
     search = config.ridge is None or config.steps is not None
     return {
-        "images": 9.0,
+        "images": 9.0 + reading(facts, n),
+        "weights": 0.0,
         "features": 1.0 + forward,
         "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
         "ridge": eigen + 0.3 if search else 0.0,
@@ -184,7 +201,7 @@ def _memory(sizes: _Sizes, spec: ModelSpec) -> int:
     changes = 2 * (sizes.train + sizes.validation) * sizes.outputs * sizes.train
     solving = 8 * (int(4.2 * rows**2) + rows * val_rows + changes)
     kernel = 8 * (rows**2 + rows * val_rows) + LEAST_WORK
-    return max(solving, kernel) + 4 * spec.activations * 64 + LIBRARIES
+    return max(solving, kernel) + 4 * spec.activations * batch_size(spec) + LIBRARIES
 
 
 def _useful_work(sizes: _Sizes) -> int:

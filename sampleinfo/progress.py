@@ -1,33 +1,51 @@
-"""Progress of a run as one number: stages weighted by their planned time."""
+"""Progress of long work as one number: stages weighted by their planned time."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 
-from sampleinfo.planning import STAGE_WORDS, STAGES, Estimate
+from sampleinfo.planning import STAGE_WORDS, Estimate
+
+DOWNLOADS = ("weights",)
 
 
 @dataclass
 class Tracker:
-    """A reporter that turns (stage, done, total) into a share of the whole run and the time left."""
+    """A reporter that turns (stage, done, total) into a share of the whole and the time left.
 
-    plan: Estimate
+    ``stages`` are planned seconds in the order of the work, ``planned`` the whole.
+    """
+
+    stages: dict[str, float]
+    planned: float
     started: float = field(default_factory=time.monotonic)
-    stage: str = STAGES[0]
+    stage: str = ""
     fraction: float = 0.0
+    detail: str = ""
+
+    @classmethod
+    def of(cls, plan: Estimate) -> Tracker:
+        """Of a run."""
+        return cls(plan.stages, plan.seconds)
+
+    def replan(self, plan: Estimate) -> None:
+        """A better estimate of the time."""
+        self.stages, self.planned = plan.stages, plan.seconds
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         """Note the progress of a stage; the share never goes back."""
+        names = list(self.stages)
         self.stage = stage
-        before = sum(self.plan.stages[name] for name in STAGES[: STAGES.index(stage)])
-        inside = self.plan.stages[stage] * (min(1.0, done / total) if total > 0 else 1.0)
-        self.fraction = max(self.fraction, min(0.999, (before + inside) / sum(self.plan.stages.values())))
+        self.detail = f" ({done / 2**20:.0f} of {total / 2**20:.0f} MiB)" if stage in DOWNLOADS and total > 1 else ""
+        before = sum(self.stages[name] for name in names[: names.index(stage)])
+        inside = self.stages[stage] * (min(1.0, done / total) if total > 0 else 1.0)
+        self.fraction = max(self.fraction, min(0.999, (before + inside) / max(sum(self.stages.values()), 1e-9)))
 
     @property
     def words(self) -> str:
         """What is going on, in words."""
-        return STAGE_WORDS[self.stage]
+        return STAGE_WORDS[self.stage or next(iter(self.stages))] + self.detail
 
     @property
     def seconds(self) -> float:
@@ -36,8 +54,8 @@ class Tracker:
 
     @property
     def seconds_left(self) -> float:
-        """Planned time at first, this run's own speed more and more."""
-        planned = self.plan.seconds * (1 - self.fraction)
+        """Planned time at first, this work's own speed more and more."""
+        planned = self.planned * (1 - self.fraction)
         if self.fraction < 0.02:
             return planned
         measured = self.seconds * (1 - self.fraction) / self.fraction

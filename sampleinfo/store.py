@@ -22,7 +22,9 @@ from sampleinfo.config import home
 from sampleinfo.errors import InvalidRun, StorageError
 
 FORMAT = 1
-SUMMARY, SAMPLES = "run.json", "samples.parquet"
+SUMMARY, SAMPLES, PROBLEMS = "run.json", "samples.parquet", "problems.csv"
+#: What the columns of the data set's own metadata begin with in the table of samples.
+METADATA = "meta."
 REQUIRED = {"format", "created", "title", "fingerprint", "config", "dataset", "model", "sizes", "kernel", "ridge",
             "accuracy", "timings", "versions", "machine"}  # fmt: skip
 COLUMNS = {"sample_id", "label", "class_name", "source", "split", "umap_x", "umap_y", "pca_x", "pca_y", "predicted",
@@ -62,6 +64,27 @@ class Run:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
         return table
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Columns of the data set's own metadata in ``samples``, and their names."""
+        columns = [str(name) for name in self.samples.columns if str(name).startswith(METADATA)]
+        return {name: name.removeprefix(METADATA) for name in columns}
+
+    @cached_property
+    def problems(self) -> pd.DataFrame:
+        """What was wrong with the data set: ``kind``, ``image`` and ``reason``; empty where nothing was.
+
+        Raises:
+            InvalidRun: the table is damaged.
+        """
+        path = self.path / PROBLEMS
+        if not path.is_file():
+            return pd.DataFrame({"kind": [], "image": [], "reason": []})
+        try:
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise InvalidRun(f"the run {self.path} has no readable {PROBLEMS}: {_one_line(error)}") from error
+
     def array(self, name: str) -> np.ndarray:
         """A memory-mapped array of the run.
 
@@ -73,8 +96,8 @@ class Run:
         except (OSError, ValueError) as error:
             raise InvalidRun(f"the run {self.path} has no readable {name}.npy: {_one_line(error)}") from error
 
-    def picture(self, row: int) -> bytes:
-        """The PNG of the image in ``row`` of ``samples``.
+    def picture(self, row: int) -> tuple[bytes, int, int]:
+        """The WebP of the image in ``row`` of ``samples``, and height and width of the original in pixels.
 
         Raises:
             InvalidRun: the pictures are missing or damaged.

@@ -25,7 +25,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sampleinfo.models.cifar_resnet import CIFAR_MEAN, CIFAR_STD, resnet20
+from sampleinfo.models.cifar_resnet import resnet20
+from sampleinfo.models.transforms import CIFAR_MEAN, CIFAR_STD
 
 NAME = "resnet20_cifar10"
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from sampleinfo import store
+from sampleinfo import datasets, store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 
@@ -49,6 +51,30 @@ def small_run(small_home: Path) -> Run:
 def _is_small(run: Run) -> bool:
     wanted = replace(SMALL, kernel="exact").as_dict()
     return bool(run.meta["config"] == wanted)
+
+
+@pytest.fixture(scope="session")
+def own_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of real pictures of a person's own: PNG files of sevens and ones, and some that are no good.
+
+    ``one/``, ``seven <b>/`` with 30 images each; a truncated, an empty and a wrongly named file; a twin in its own
+    class and one in the other; and ``table.csv`` beside them with a column of text and one of numbers.
+    """
+    root = tmp_path_factory.mktemp("own") / "pictures"
+    digits, lines = datasets.read("mnist"), ["path,label,pen,hour"]
+    for name, label in (("one", 1), ("seven <b>", 7)):
+        (root / name).mkdir(parents=True)
+        for number, row in enumerate(np.flatnonzero(digits.labels == label)[:30]):
+            Image.fromarray(digits.images[int(row)]).save(root / name / f"{number:02d}.png")
+            lines.append(f"{name}/{number:02d}.png,{name},{'blue' if number % 3 else 'black'},{number / 2}")
+    whole = (root / "one" / "00.png").read_bytes()
+    (root / "one" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (root / "one" / "empty.png").write_bytes(b"")
+    (root / "one" / "twin.png").write_bytes((root / "one" / "01.png").read_bytes())
+    (root / "seven <b>" / "00.jpg").write_bytes(whole)
+    (root / "seven <b>" / "other.png").write_bytes((root / "one" / "02.png").read_bytes())
+    (root / "table.csv").write_text("\n".join(lines))
+    return root
 
 
 @pytest.fixture

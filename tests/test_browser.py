@@ -130,10 +130,7 @@ def _start_small_run(page: Page) -> None:
     page.get_by_role("option", name="MNIST 4 against 9").click()
     settle(page)
     for label, value in (("Training images", "60"), ("Validation images", "40")):
-        field = page.get_by_label(label, exact=True)
-        field.fill(value)
-        field.press("Enter")
-        settle(page)
+        _fill(page, label, value)
     page.get_by_role("button", name="Compute sample information").click()
     page.get_by_role("button", name="Cancel").wait_for()
 
@@ -181,6 +178,57 @@ def _open_by_keyboard_and_follow_the_link(browser: Browser, page: Page) -> None:
     other.goto(page.url)
     settle(other)
     expect(other.get_by_role("heading", name=third)).to_be_visible()
+
+
+def test_own_images_are_looked_at_checked_and_run(
+    browser: Browser, address: tuple[str, Path], own_images: Path
+) -> None:
+    """By keyboard: path, check, sizes, run; then the list of what was wrong beside the run."""
+    page = fresh(browser)
+    page.goto(address[0])
+    settle(page)
+    page.get_by_label("Data", exact=True).focus()
+    page.keyboard.type("Images of your own")
+    page.keyboard.press("Enter")
+    settle(page)
+    _fill(page, "Path", str(own_images))
+    expect(page.get_by_text("65 images of 2 classes")).to_be_visible()
+    page.locator("figure img").first.wait_for()
+    assert page.locator("figure").count() == 24 and page.locator("figure b").count() == 0
+    page.get_by_role("button", name="Check every image").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("left out: they cannot be read or used")).to_be_visible(timeout=120_000)
+    page.screenshot(path=OUTPUT / "own.png", full_page=True)
+    _fill(page, "Training images", "30")
+    _fill(page, "Validation images", "12")
+    page.get_by_role("button", name="Compute sample information").focus()
+    page.keyboard.press("Enter")
+    job = page.locator("[class*='st-key-job-']", has_text="pictures, 30 + 12 images")
+    job.get_by_role("link", name="Explore it").click(timeout=240_000)
+    page.get_by_role("button", name="Data: 4 left out").click()
+    expect(page.get_by_text("with different labels")).to_be_visible()
+
+
+def test_a_zip_is_uploaded(browser: Browser, address: tuple[str, Path], own_images: Path, tmp_path: Path) -> None:
+    page = fresh(browser, "dark", 800)
+    page.goto(address[0])
+    settle(page)
+    page.get_by_label("Data", exact=True).click()
+    page.get_by_role("option", name="Images of your own").click()
+    settle(page)
+    archive = shutil.make_archive(str(tmp_path / "upload"), "zip", own_images.parent, "pictures")
+    page.locator("input[type=file]").set_input_files(archive)
+    expect(page.get_by_text("images of 2 classes")).to_be_visible()
+    page.locator("figure img").first.wait_for()
+    page.screenshot(path=OUTPUT / "upload.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def _fill(page: Page, label: str, value: str) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    settle(page)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

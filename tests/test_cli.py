@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import torchvision
 
 from sampleinfo import cli, jobs, pipeline, planning, store
 from sampleinfo.config import RunConfig
@@ -37,9 +39,10 @@ def call(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]
 BAD = [
     (
         ["score", "digts"],
-        "Unknown data set 'digts'. Did you mean 'digits'? Known: digits, mnist-4v9, mnist, uci-digits.",
+        "Unknown data set 'digts'. Did you mean 'digits'? Known: digits, mnist-4v9, mnist, uci-digits. "
+        "Or give the path of your own, or torchvision:NAME.",
     ),
-    (["score", "digits", "--model", "resnet2"], "Unknown model 'resnet2'. Did you mean 'resnet20'? Known: resnet20."),
+    (["score", "digits", "--model", "renset20"], "Unknown model 'renset20'. Did you mean 'resnet20'? Known: resnet20"),
     (["score", "digits", "--classes", "3,x"], "Unknown class of digits 'x'."),
     (["score", "digits", "--classes", "3"], "classes must be at least two different ones, got 3."),
     (["score", "digits", "--classes", "3,3"], "classes must be at least two different ones, got 3, 3."),
@@ -48,7 +51,27 @@ BAD = [
     (["score", "digits", "--train", "-5"], "train must be at least 4 images, got -5."),
     (["score", "digits", "--validation", "0"], "validation must be at least 1 images, got 0."),
     (["score", "digits", "--train", "12"], "fewer than two samples; ask for at least 20."),
-    (["score", "digits", "--train", "6000", "--validation", "100"], "GiB of memory"),
+    (["score", "digits", "--train", "6000", "--validation", "100", "--kernel", "exact"], "GiB of memory"),
+    (["score", "/no/such/folder"], "no such file or folder: /no/such/folder."),
+    (["score", "torchvision:CIFAR9"], "Unknown torchvision data set 'CIFAR9'. Did you mean 'CIFAR10'?"),
+    (["score", "torchvision:CIFAR10"], "torchvision:CIFAR10 is not on this machine yet."),
+    (
+        ["score", "digits", "--layout", "flat"],
+        "layout must be one of auto, class, split/class, source/class; got 'flat'.",
+    ),
+    (["score", "digits", "--columns", "path"], "columns must be pairs such as path=FILE_COLUMN; got 'path'."),
+    (["score", "digits", "--per-class", "1"], "per class must be at least 2 images, got 1."),
+    (["score", "digits", "--validation-split", "test"], "digits has no split 'test': it brings no splits along."),
+    (["score", "digits", "--weights", "best"], "weights of resnet20 must be one of bundled, or a file"),
+    (["score", "digits", "--weights", "/no/such.pth"], "cannot read the weights /no/such.pth"),
+    (["score", "digits", "--model", "resnet56"], "resnet56 comes without weights; give a file with --weights"),
+    (["score", "digits", "--norm", "layer"], "norm must be one of batch, group; got 'layer'."),
+    (["score", "digits", "--norm", "group"], "were trained with BatchNorm and do not fit norm 'group'"),
+    (["score", "digits", "--activation", "gelu"], "activation must be one of relu, leaky; got 'gelu'."),
+    (["score", "digits", "--head", "none"], "head must be one of random, trained; got 'none'."),
+    (["score", "digits", "--image-size", "8"], "image size must be between 16 and 1024 pixels, got 8."),
+    (["check", "/no/such/folder"], "no such file or folder: /no/such/folder."),
+    (["check", "digits", "--to", "a.xls"], "the ending must be one of .csv, .parquet, .json."),
     (["score", "digits", "--train", "many"], "argument --train: invalid int value: 'many'"),
     (["score", "digits", "--ridge", "-1"], "ridge must be a finite number, 0 or above, or 'auto'; got -1.0."),
     (["score", "digits", "--steps", "0"], "steps must be at least 1, 'auto', or left out for convergence; got 0."),
@@ -57,7 +80,7 @@ BAD = [
     (["score", "digits", "--steps", "9", "--lr", "0"], "lr must be a finite number above 0, or 'auto'; got 0.0."),
     (["score", "digits", "--scope", "tail"], "scope must be one of all, last-stage, head; got 'tail'."),
     (["score", "digits", "--device", "abacus"], "device must be one of auto, cpu, cuda, mps; got 'abacus'."),
-    (["score", "digits", "--memory", "1.7"], "What fits, best first: --train"),
+    (["score", "digits", "--memory", "1.7", "--kernel", "exact"], "What fits, best first: --train"),
     (["score", "digits", "--memory", "1.2"], "the limit is 1.2 GiB (given). Nothing fits: raise the limit"),
     (["score", "digits", "--ridge", "nan"], "ridge must be a finite number, 0 or above"),
     (["score", "digits", "--ridge", "big"], "ridge must be 'auto' or a number, 0 or above; got 'big'."),
@@ -162,7 +185,8 @@ def test_a_run_is_whole(small_run: Run) -> None:
     assert small_run.array("neighbours").shape == (100, 12)
     information = np.sum(np.asarray(small_run.array("val_change"), float) ** 2, axis=0) / (2 * 40)
     assert np.allclose(information, samples["functional_information"][:60], rtol=1e-5)
-    assert small_run.picture(99).startswith(b"\x89PNG")
+    webp, height, width = small_run.picture(99)
+    assert webp[8:12] == b"WEBP" and (height, width) == (28, 28)
     assert json.loads((small_run.path / "run.json").read_text())["accuracy"]["validation"] > 0.8
     assert not list(small_run.path.parent.glob("*.partial"))
 
@@ -183,6 +207,58 @@ def test_another_ridge_reuses_the_kernel_and_foreign_folders_are_left_alone(smal
     (tmp_path / "mine").mkdir()
     with pytest.raises(StorageError, match="exists already and is not a run"):
         pipeline.score(SMALL, tmp_path / "mine")
+
+
+def test_check_lists_what_is_wrong(
+    own_images: Path, empty_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(capsys, "check", str(own_images), "--to", str(tmp_path / "found.csv"))
+    assert code == 0 and "62 readable images, 2 classes" in out
+    assert "4 left out" in out and "2 equal to the last pixel, with different labels" in out
+    found = pd.read_csv(tmp_path / "found.csv").set_index("image")
+    assert found["reason"]["one/empty.png"] == "empty file (0 bytes)"
+    assert "cut off" in found["reason"]["one/cut.png"] and "PNG file" in found["reason"]["seven <b>/00.jpg"]
+    assert found["kind"]["seven <b>/other.png"] == found["kind"]["one/02.png"] == "conflicting labels"
+    assert found["kind"]["one/twin.png"] == "duplicate" and len(found) == 8
+    assert "nothing wrong was found" in call(capsys, "check", "mnist-4v9")[1]
+
+
+def test_own_images_own_weights_and_a_trained_head(
+    own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    module = torchvision.models.resnet18(num_classes=7)
+    weights = tmp_path / "mine.pth"
+    torch.save({"state_dict": {f"module.{name}": value for name, value in module.state_dict().items()}}, weights)
+    code, _, err = call(
+        capsys, "score", str(own_images / "table.csv"), "--model", "resnet18", "--weights", str(weights),
+        "--image-size", "32", "--head", "trained", "--train", "16", "--validation", "8", "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert code == 0, err
+    run = store.open_run(tmp_path / "run")
+    assert run.meta["model"]["title"] == "ResNet-18, weights mine.pth, trained head"
+    assert run.meta["model"]["sha256"] and run.meta["model"]["head"]["initialisation"].startswith("trained")
+    assert run.metadata == {"meta.pen": "pen", "meta.hour": "hour"}
+    assert set(run.samples["meta.pen"]) <= {"blue", "black"} and run.samples["meta.hour"].between(0, 15).all()
+    assert sorted(run.samples["class_name"].unique()) == ["one", "seven <b>"]
+    assert run.problems.empty and not (run.path / "inputs.npy").exists()
+    scores = run.samples[["functional_information", "weight_information"]][:16]
+    assert np.isfinite(scores).all(axis=None)
+
+
+def test_sources_splits_and_caps(own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    table = own_images / "split.csv"
+    rows = [f"one/{i:02d}.png,one,{'train' if i < 20 else 'test'}" for i in range(30)]
+    rows += [f"seven <b>/{i:02d}.png,7,{'train' if i < 20 else 'test'}" for i in range(30)]
+    table.write_text("\n".join(["path,label,split", *rows]))
+    config = RunConfig(f"{table}+mnist", classes=("7", "one"), per_class=40, train=24, validation=12)
+    run = pipeline.score(config, tmp_path / "run")
+    assert set(run.samples["source"]) == {"split", "mnist"}
+    for split, part in run.samples[run.samples["source"] == "split"].groupby("split"):
+        number = part["sample_id"].str.extract(r"(\d\d)\.png")[0].astype(int)
+        assert (number < 20).all() if split == "train" else (number >= 20).all()
+    table.unlink()
 
 
 def test_subset_kernel_carries_its_error(small_run: Run, tmp_path: Path) -> None:

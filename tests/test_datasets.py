@@ -38,26 +38,26 @@ def sides(dataset: Dataset) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", datasets.PRESETS)
 def test_preset_holds_what_its_table_says(name: str) -> None:
-    preset, dataset = datasets.find(name), datasets.load(name)
-    assert preset.name == name
-    assert preset.counts == (len(dataset), len(dataset.class_names), len(set(dataset.sources)))
-    assert dataset.class_names == preset.class_names
-    assert set(dataset.labels) == set(range(len(preset.class_names)))
+    known, dataset = datasets.PRESETS[name].facts, datasets.read(name)
+    assert known.name == name
+    assert known.images == len(dataset)
+    assert (known.class_names, set(known.sources)) == (dataset.class_names, set(dataset.sources))
+    assert set(dataset.labels) == set(range(len(known.class_names)))
     assert len(set(dataset.sample_ids)) == len(dataset)
-    assert preset.train + preset.validation <= len(dataset)
+    assert known.sizes(None, None, "auto") == known.defaults
 
 
 def test_ids_are_stable_and_survive_the_choice_of_classes() -> None:
-    whole, two = datasets.load("mnist"), datasets.load("mnist-4v9")
+    whole, two = datasets.read("mnist"), datasets.read("mnist-4v9")
     assert (whole.sample_ids[0], whole.sample_ids[-1]) == ("mnist-0000", "mnist-4999")
-    assert datasets.load("uci-digits").sample_ids[-1] == "uci-digits-1796"
+    assert datasets.read("uci-digits").sample_ids[-1] == "uci-digits-1796"
     row = whole.sample_ids.index(two.sample_ids[700])
     assert np.array_equal(whole.images[row], two.images[700])
     assert whole.class_names[whole.labels[row]] == two.class_names[two.labels[700]] == "9"
 
 
 def test_digits_are_both_sources_behind_each_other() -> None:
-    both, uci = datasets.load("digits"), datasets.load("uci-digits")
+    both, uci = datasets.read("digits"), datasets.read("uci-digits")
     assert Counter(both.sources) == {"MNIST": 5000, "UCI digits": 1797}
     assert both.images[0].shape == (28, 28)
     assert np.array_equal(both.images[5000 + 3], uci.images[3])
@@ -67,22 +67,22 @@ def test_digits_are_both_sources_behind_each_other() -> None:
 
 
 def test_classes_are_relabelled_in_the_order_given() -> None:
-    chosen = datasets.load("mnist", ("9", "4"))
+    chosen = datasets.choose_classes(datasets.read("mnist"), ("9", "4"))
     assert chosen.class_names == ("9", "4")
     assert Counter(chosen.labels.tolist()) == {0: 500, 1: 500}
-    assert set(chosen.sample_ids) == set(datasets.load("mnist-4v9").sample_ids)
+    assert set(chosen.sample_ids) == set(datasets.read("mnist-4v9").sample_ids)
 
 
 @pytest.mark.parametrize(("train", "validation"), [(400, 200), (401, 199), (23, 1), (5000, 1797)])
 def test_split_has_the_sizes_asked_for_training_first(train: int, validation: int) -> None:
-    part = datasets.split(datasets.load("digits"), train, validation, seed=3)
+    part = datasets.split(datasets.read("digits"), train, validation, seed=3)
     assert part.split == (TRAIN,) * train + (VALIDATION,) * validation
     assert len(set(part.sample_ids)) == train + validation
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_split_gives_every_class_and_source_its_share(seed: int) -> None:
-    whole = datasets.load("digits")
+    whole = datasets.read("digits")
     part = datasets.split(whole, 400, 200, seed)
     strata = Counter(zip(whole.labels.tolist(), whole.sources, strict=True))
     for rows, size in ((slice(0, 400), 400), (slice(400, 600), 200)):
@@ -92,7 +92,7 @@ def test_split_gives_every_class_and_source_its_share(seed: int) -> None:
 
 
 def test_split_depends_on_the_seed_alone() -> None:
-    whole = datasets.load("mnist-4v9")
+    whole = datasets.read("mnist-4v9")
     first, again, other = (datasets.split(whole, 60, 40, seed) for seed in (7, 7, 8))
     assert sides(first) == sides(again)
     assert first.fingerprint() == again.fingerprint()
@@ -117,7 +117,7 @@ def test_duplicates_of_other_shape_are_other_images() -> None:
     assert hashes[0] != hashes[1]
 
 
-def test_fingerprint_sees_every_pixel_label_source_id_and_side() -> None:
+def test_fingerprint_sees_every_pixel_label_source_id_side_and_value() -> None:
     dataset = toy([0, 1] * 5)
     images = np.array(dataset.images)
     images[3, 2, 1] ^= 1
@@ -129,8 +129,9 @@ def test_fingerprint_sees_every_pixel_label_source_id_and_side() -> None:
         replace(dataset, sources=("other", *dataset.sources[1:])),
         replace(dataset, sample_ids=("other", *dataset.sample_ids[1:])),
         replace(dataset, split=(TRAIN,) * 10),
+        replace(dataset, metadata={"size": (1,) * 10}),
     )
-    assert len({dataset.fingerprint(), *(each.fingerprint() for each in changed)}) == 6
+    assert len({dataset.fingerprint(), *(each.fingerprint() for each in changed)}) == 7
     assert toy([0, 1] * 5).fingerprint() == dataset.fingerprint()
 
 
@@ -140,8 +141,8 @@ def test_shares_sum_up_and_stay_within_their_limits(sizes: list[int], data: st.D
     counts = np.asarray(sizes, dtype=np.int64)
     train = data.draw(st.integers(0, int(counts.sum())))
     validation = data.draw(st.integers(0, int(counts.sum()) - train))
-    first = splitting._shares(counts, train, counts)
-    second = splitting._shares(counts, validation, counts - first)
+    first = splitting.shares(counts, train, counts)
+    second = splitting.shares(counts, validation, counts - first)
     assert (first.sum(), second.sum()) == (train, validation)
     assert np.all(np.abs(first - counts * train / counts.sum()) < 1)
     assert np.all((second >= 0) & (first + second <= counts))
@@ -149,18 +150,18 @@ def test_shares_sum_up_and_stay_within_their_limits(sizes: list[int], data: st.D
 
 def test_unknown_data_set_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"Unknown data set 'mnis'\. Did you mean 'mnist'\? Known: digits, mnist-4v9"):
-        datasets.load("mnis")
+        datasets.read("mnis")
 
 
 def test_unknown_class_names_the_known_ones() -> None:
     with pytest.raises(UnknownName, match=r"Unknown class of mnist 'x'\. Known: 0, 1, 2"):
-        datasets.load("mnist", ("4", "x"))
+        datasets.prepare("mnist", classes=("4", "x"))
 
 
 @pytest.mark.parametrize(("classes", "got"), [(("4",), "got 4"), (("4", "4"), "got 4, 4")])
 def test_classes_must_be_two_different_ones(classes: tuple[str, ...], got: str) -> None:
     with pytest.raises(InvalidSetting, match=rf"at least two different ones, {got}\."):
-        datasets.load("mnist", classes)
+        datasets.prepare("mnist", classes=classes)
 
 
 def test_more_images_than_there_are() -> None:
@@ -170,7 +171,12 @@ def test_more_images_than_there_are() -> None:
 
 def test_class_with_fewer_than_two_training_images() -> None:
     with pytest.raises(InvalidData, match=r"class 'b' of toy would have 1 training images .* needs at least 2"):
-        datasets.split(toy([0] * 18 + [1] * 2), 10, 5, seed=0)
+        datasets.split(toy([0] * 18 + [1]), 10, 5, seed=0)
+
+
+def test_a_small_class_gives_its_images_for_training_first() -> None:
+    part = datasets.split(toy([0] * 18 + [1] * 2), 10, 5, seed=0)
+    assert np.bincount(part.labels[:10]).tolist() == [8, 2]
 
 
 def test_too_many_duplicates() -> None:

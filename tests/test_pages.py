@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from sampleinfo import datasets, pipeline
+from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +51,78 @@ def test_home_explains_impossible_settings(empty_home: Path) -> None:
     test.number_input(key="train-digits").set_value(5000).run()
     assert "GiB" in texts(test)
     assert not test.exception
+
+
+def own(test: AppTest, path: Path | str) -> AppTest:
+    test.selectbox(key="data").set_value("own images").run()
+    test.text_input(key="path").set_value(str(path)).run()
+    assert not test.exception
+    return test
+
+
+def test_home_looks_at_own_images(own_images: Path, empty_home: Path) -> None:
+    test = opened("app.py")
+    test.selectbox(key="data").set_value("own images").run()
+    assert "Name a path" in texts(test) and test.button[-1].disabled
+    own(test, own_images)
+    assert "65 images of 2 classes" in texts(test)
+    assert test.number_input(key=f"train-{own_images}").value == 43
+    sheet = next(str(each.value) for each in test.html if "<figure" in str(each.value))
+    assert sheet.count("<img") + sheet.count("dashed") == 24
+    assert "seven &lt;b&gt;" in sheet and "<b>" not in sheet
+    assert test.dataframe[0].value["images"].tolist() == [33, 32]
+    datasets.prepare(str(own_images))
+    test.run()
+    assert "4** left out" in texts(test) and "with different labels" in texts(test)
+    assert len(test.dataframe[1].value) == 8
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/no/such", "no such file or folder: /no/such"), ("/etc/hostname", "is not a data set: expected a folder"),
+     ("nothing", "Unknown data set 'nothing'")],
+)  # fmt: skip
+def test_home_says_why_not(empty_home: Path, path: str, words: str) -> None:
+    test = own(opened("app.py"), path)
+    assert words in texts(test).replace("\\", "") and test.button[-1].disabled
+
+
+def test_home_takes_a_zip(own_images: Path, empty_home: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "my photos!"), "zip", own_images.parent, "pictures"))
+    test = opened("app.py")
+    test.selectbox(key="data").set_value("own images").run()
+    test.file_uploader(key="upload").upload(archive.name, archive.read_bytes(), "application/zip").run()
+    assert not test.exception
+    assert "images of 2 classes" in texts(test)
+    assert [path.name for path in (empty_home / "uploads").rglob("*.zip")] == ["my-photos.zip"]
+
+
+def test_home_offers_torchvision_and_networks(empty_home: Path) -> None:
+    test = opened("app.py")
+    test.selectbox(key="data").set_value("torchvision").run()
+    assert "cifar" not in texts(test) and "is not on this machine yet" in texts(test)
+    assert test.button(key="download").label == "Download"
+    test.selectbox(key="data").set_value("mnist-4v9").run()
+    test.selectbox(key="model").set_value("resnet50").run()
+    assert test.selectbox(key="weights-resnet50").value == "IMAGENET1K_V2" and "downloaded" in texts(test)
+    test.selectbox(key="model").set_value("resnet56").run()
+    assert "comes without weights" in texts(test) and not test.exception
+
+
+def test_explore_filters_and_colours_by_metadata(
+    own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    run = pipeline.score(RunConfig(str(own_images / "table.csv"), train=30, validation=10))
+    test = opened("pages/explore.py", run=run.id)
+    for column in run.metadata:
+        test.selectbox(key="colour").set_value(column).run()
+        assert not test.exception
+    train = run.samples[run.samples["split"] == "train"]
+    test.multiselect(key=f"filter-{run.id}-meta.pen").set_value(["black"]).run()
+    assert not test.exception
+    assert f"{(train['meta.pen'] == 'black').sum()} training images** pass the filter" in texts(test)
+    assert "px" in texts(test) and "pen **" in texts(test)
 
 
 def test_home_lists_runs(small_run: Run) -> None:
@@ -98,7 +173,7 @@ def test_selection_survives_a_change_of_colour(small_run: Run) -> None:
 def test_pages_import_no_heavy_library() -> None:
     code = (
         "import sys, sampleinfo.ui.map, sampleinfo.ui.detail, sampleinfo.ui.explore, sampleinfo.ui.run_form, "
-        "sampleinfo.ui.run_list, sampleinfo.ui.progress; "
+        "sampleinfo.ui.run_list, sampleinfo.ui.progress, sampleinfo.ui.data_form; "
         "print([m for m in ('torch', 'umap', 'sklearn', 'numba') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -12,7 +12,7 @@ import pytest
 
 from sampleinfo.config import RunConfig, fingerprint, home
 from sampleinfo.errors import InvalidSetting, SampleInfoError, UnknownName
-from sampleinfo.types import TRAIN, VALIDATION, Concatenated, Dataset, Subset
+from sampleinfo.types import TRAIN, VALIDATION, Concatenated, Dataset, Subset, narrowed
 
 IMAGES = np.arange(4 * 2 * 2, dtype=np.uint8).reshape(4, 2, 2)
 SPLIT = (TRAIN, VALIDATION, TRAIN, VALIDATION)
@@ -45,8 +45,20 @@ def test_lazy_pictures_look_like_one_sequence() -> None:
     joined = Concatenated((IMAGES, Subset(IMAGES, np.array([2, 1]))))
     assert len(joined) == 6
     assert np.array_equal(joined[4], IMAGES[2])
-    with pytest.raises(IndexError):
-        joined[6]
+    for beyond in (6, -1):
+        with pytest.raises(IndexError):
+            joined[beyond]
+
+
+@pytest.mark.parametrize("rows", [[5, 0, 4, 4], [1], [5, 4], []])
+def test_narrowed_pictures_are_those_and_no_others(rows: list[int]) -> None:
+    joined = Concatenated((IMAGES, Subset(IMAGES, np.array([2, 1]))))
+    found = narrowed(Subset(joined, np.arange(6)[::-1]), rows)
+    assert [each.tolist() for each in found] == [joined[5 - row].tolist() for row in rows]
+
+
+def test_an_error_is_one_printable_line() -> None:
+    assert str(SampleInfoError("no file a\nb\x1b\udcff.png in \u00e9.")) == "no file a\\nb\\x1b\\udcff.png in \u00e9."
 
 
 @pytest.mark.parametrize(

@@ -12,23 +12,24 @@ from functools import cache
 
 import numpy as np
 
+from sampleinfo.datasets.facts import Facts, Stratum
 from sampleinfo.datasets.splitting import choose_classes
 from sampleinfo.types import Concatenated, Dataset
 
 DIGITS = tuple("0123456789")
 
 
+#: Images of every digit.
+MNIST_COUNTS = dict.fromkeys(DIGITS, 500)
+UCI_COUNTS = dict(zip(DIGITS, (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), strict=True))
+
+
 @dataclass(frozen=True)
 class Preset:
-    """A data set by name, with the sizes used when none are given. ``counts`` is (images, classes, sources)."""
+    """A data set by name; its counts are known without loading it."""
 
-    name: str
-    title: str
+    facts: Facts
     load: Callable[[], Dataset]
-    counts: tuple[int, int, int]
-    train: int
-    validation: int
-    class_names: tuple[str, ...] = DIGITS
 
 
 @cache
@@ -75,12 +76,23 @@ def _digits(name: str, source: str, images: np.ndarray, labels: np.ndarray) -> D
     return Dataset(name, ids, images, labels, DIGITS, (source,) * len(labels))
 
 
+def _preset(
+    name: str, title: str, load: Callable[[], Dataset], counts: dict[str, dict[str, int]], defaults: tuple[int, int]
+) -> Preset:
+    """``counts`` are images by source and class."""
+    names = tuple(dict.fromkeys(name for classes in counts.values() for name in classes))
+    strata = tuple(Stratum(name, source, "", classes[name]) for name in names for source, classes in counts.items())
+    return Preset(Facts(name, title, names, strata, 0, defaults), load)
+
+
 PRESETS = {
-    preset.name: preset
+    preset.facts.name: preset
     for preset in (
-        Preset("digits", "MNIST and UCI digits, ten classes, two sources", digits, (6797, 10, 2), 300, 150),
-        Preset("mnist-4v9", "MNIST 4 against 9, the paper's task", mnist_4v9, (1000, 2, 1), 600, 400, ("4", "9")),
-        Preset("mnist", "MNIST, ten classes", mnist, (5000, 10, 1), 300, 150),
-        Preset("uci-digits", "UCI digits, ten classes", uci_digits, (1797, 10, 1), 300, 150),
+        _preset("digits", "MNIST and UCI digits, ten classes, two sources", digits,
+                {"MNIST": MNIST_COUNTS, "UCI digits": UCI_COUNTS}, (300, 150)),
+        _preset("mnist-4v9", "MNIST 4 against 9, the paper's task", mnist_4v9,
+                {"MNIST": {"4": 500, "9": 500}}, (600, 400)),
+        _preset("mnist", "MNIST, ten classes", mnist, {"MNIST": MNIST_COUNTS}, (300, 150)),
+        _preset("uci-digits", "UCI digits, ten classes", uci_digits, {"UCI digits": UCI_COUNTS}, (300, 150)),
     )
-}
+}  # fmt: skip

@@ -36,7 +36,7 @@ def detail(run: Run) -> None:
         with picture:
             _picture(run, row)
         with facts:
-            _facts(sample)
+            _facts(run, row)
         if sample["split"] == TRAIN:
             _scores(run, row)
         _neighbours(run, row)
@@ -48,17 +48,18 @@ def detail(run: Run) -> None:
 
 
 def _picture(run: Run, row: int) -> None:
-    png = run.picture(row)
-    tiny = int.from_bytes(png[16:20], "big") < SIDE
+    webp, height, width = run.picture(row)
+    tiny = max(height, width) < SIDE
     st.html(
         f'<img alt="{html.escape(str(run.samples["sample_id"].iloc[row]))}" style="width:100%;max-width:{SIDE}px;'
         f"aspect-ratio:1;object-fit:contain;background:#000;border-radius:6px;display:block;"
         f'image-rendering:{"pixelated" if tiny else "auto"}" '
-        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        f'src="data:image/webp;base64,{base64.b64encode(webp).decode()}">'
     )
 
 
-def _facts(sample: pd.Series) -> None:
+def _facts(run: Run, row: int) -> None:
+    sample, (_, height, width) = run.samples.iloc[row], run.picture(row)
     right = sample["predicted"] == sample["class_name"]
     training = sample["split"] == TRAIN
     verdict = ":green-badge[right]" if right else ":red-badge[wrong]"
@@ -66,9 +67,16 @@ def _facts(sample: pd.Series) -> None:
     st.markdown(
         f"Label **{plain(sample['class_name'])}** · predicted **{plain(sample['predicted'])}** {verdict} "
         f"{'when left out of training' if training else 'after training'}  \n"
-        f"{plain(sample['source'])} · {'training' if training else 'validation'} image  \n"
+        f"{plain(sample['source'])} · {'training' if training else 'validation'} image · {width} x {height} px  \n"
         f"prediction error {sample['prediction_error']:.3f} output units"
     )
+    known = [(title, sample[column]) for column, title in run.metadata.items() if not pd.isna(sample[column])]
+    if known:
+        st.markdown(" · ".join(f"{plain(title)} **{plain(_cell(value))}**" for title, value in known))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _scores(run: Run, row: int) -> None:

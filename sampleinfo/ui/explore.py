@@ -9,8 +9,9 @@ import streamlit as st
 
 from sampleinfo import figures
 from sampleinfo.scores import SCORES
-from sampleinfo.store import Run, kernel_words, training_words
+from sampleinfo.store import PROBLEMS, Run, kernel_words, training_words
 from sampleinfo.types import TRAIN
+from sampleinfo.ui.data_form import findings_table
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.map import View, clear_selection
 from sampleinfo.ui.state import open_by_id, opened_id
@@ -34,6 +35,12 @@ def run_facts(run: Run) -> None:
         " · :orange-badge[not validated against retraining]",
         help="The scores are exact for the network linearized at its pre-trained weights; real training may differ.",
     )
+    found = run.problems
+    if not found.empty:
+        words = ", ".join(f"{number} {kind}" for kind, number in found["kind"].value_counts().items())
+        with st.popover(f"Data: {words}", icon=":material/warning:", key="problems"):
+            findings_table(found, "nothing is wrong")
+            st.caption(f"The same list is in {plain(run.path / PROBLEMS)}.")
 
 
 def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
@@ -50,12 +57,20 @@ def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
 def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
     """The selected images, or all training images where nothing is selected."""
     samples = run.samples
-    train = np.flatnonzero(samples["split"] == TRAIN)
+    passing = view.filter.rows(samples)
+    train = np.flatnonzero((samples["split"] == TRAIN).to_numpy() & passing)
     rows = np.asarray(selection, dtype=int) if selection else train
+    rows = rows[passing[rows]]
+    if not len(rows):
+        st.info("No image passes the filter" + (" and the selection." if selection else "."))
     drawn = count(int(samples["split"].isin(view.splits).sum()), "image")
     with st.container(horizontal=True, vertical_alignment="center", key="gallery-head"):
         st.markdown(
-            f"**{len(rows)} selected** of {drawn}" if selection else f"**All {len(train)} training images**",
+            f"**{len(rows)} selected** of {drawn}"
+            if selection
+            else f"**{len(train)} training images** pass the filter"
+            if view.filter
+            else f"**All {len(train)} training images**",
             width="content",
         )
         order = st.selectbox(

@@ -16,6 +16,7 @@ from sampleinfo import figures
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
+from sampleinfo.ui.filters import Filter, filter_control, is_number
 from sampleinfo.ui.state import open_sample
 
 CATEGORIES = {"class_name": "Class", "source": "Source", "outcome": "Right or wrong"}
@@ -26,12 +27,13 @@ LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
 
 @dataclass(frozen=True)
 class View:
-    """What the map shows: colour column, layout, ``linear`` or ``log`` colours, and which splits."""
+    """What the map shows: colour column, layout, ``linear`` or ``log`` colours, which splits, and what stays bright."""
 
     colour: str
     layout: str
     scale: str
     splits: tuple[str, ...]
+    filter: Filter
 
     @property
     def score(self) -> str:
@@ -39,10 +41,12 @@ class View:
         return self.colour if self.colour in SCORES else "functional_information"
 
 
-def map_controls() -> View:
+def map_controls(run: Run) -> View:
     """The row of controls above the map."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        titles = NUMBERS | CATEGORIES
+        titles = NUMBERS | CATEGORIES | run.metadata
+        if st.session_state.get("colour") not in (None, *titles):
+            del st.session_state["colour"]
         colour = st.selectbox(
             "Colour", list(titles), format_func=titles.__getitem__, key="colour", bind="query-params", width=260,
             help="Scores exist for training images. Prediction error: distance of the output from the label, for "
@@ -54,14 +58,15 @@ def map_controls() -> View:
         )  # fmt: skip
         scale = st.segmented_control(
             "Colour scale", ["log", "linear"], default="log", key="scale", required=True,
-            disabled=colour in CATEGORIES, help="Information is heavy-tailed: most images give little, a few much.",
+            disabled=colour not in NUMBERS, help="Information is heavy-tailed: most images give little, a few much.",
         )  # fmt: skip
         both = st.toggle(
             "Show validation images", key="validation",
             help="They have a prediction but no score: on a map of a score they are hollow and grey.",
         )  # fmt: skip
+        chosen = filter_control(run)
     splits = (TRAIN, "validation") if both else (TRAIN,)
-    return View(colour, layout or "umap", scale or "log", splits)
+    return View(colour, layout or "umap", scale or "log", splits, chosen)
 
 
 def map_panel(run: Run, view: View) -> list[int]:
@@ -73,12 +78,14 @@ def map_panel(run: Run, view: View) -> list[int]:
     changed = st.session_state.get("map-signature") != signature
     if changed:
         st.session_state["map-signature"] = signature
-        st.session_state["map-bright"] = list(kept)
+        passing = set(np.flatnonzero(view.filter.rows(samples))) if view.filter else None
+        bright = kept if passing is None else [row for row in kept or rows if int(row) in passing]
+        st.session_state["map-bright"] = [int(row) for row in bright]
     figure = _figure(run, view, rows, st.session_state["map-bright"])
     event = st.plotly_chart(
         figure, key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage"]},
-        alt=f"Map of {len(rows)} images coloured by {(NUMBERS | CATEGORIES)[view.colour]}",
+        alt=f"Map of {len(rows)} images coloured by {(NUMBERS | CATEGORIES | run.metadata)[view.colour]}",
     )  # fmt: skip
     picked = _picked(event, len(samples))
     news = picked != st.session_state.get("map-event", [])
@@ -112,6 +119,11 @@ def _picked(event: object, count: int) -> list[int]:
 
 def _figure(run: Run, view: View, rows: np.ndarray, bright: list[int]) -> go.Figure:
     samples = run.samples
+    if view.colour in run.metadata and is_number(samples[view.colour]):
+        title = run.metadata[view.colour]
+        return figures.score_map(samples, rows, view.layout, view.colour, title, "linear", bright)
+    if view.colour in run.metadata:
+        samples = samples.assign(**{view.colour: samples[view.colour].astype(object).fillna("none").astype(str)})
     if view.colour in NUMBERS:
         title = f"{NUMBERS[view.colour]}, {UNITS[view.colour]}"
         return figures.score_map(samples, rows, view.layout, view.colour, title, view.scale, bright)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from sampleinfo import figures, jobs
@@ -15,6 +17,7 @@ MARKS = {
     "lost": ":orange[:material/warning:]",
 }
 SHOWN = 3
+WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download"}
 
 
 def jobs_panel() -> None:
@@ -67,4 +70,7 @@ def _ended(job: JobStatus) -> None:
 
 
 def _name(job: JobStatus) -> str:
-    return f"{job.config.dataset}, {job.config.train} + {job.config.validation} images"
+    data = plain(" + ".join(Path(part).name or part for part in job.config.dataset.split("+")))
+    if job.task != jobs.SCORE:
+        return f"{WORK[job.task]}: {data}"
+    return f"{data}, {job.config.train} + {job.config.validation} images"

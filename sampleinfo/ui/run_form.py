@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from sampleinfo import datasets, jobs, models, planning
+from sampleinfo import jobs, planning
 from sampleinfo.config import KERNELS, SCOPES, RunConfig
+from sampleinfo.datasets import Facts
 from sampleinfo.errors import SampleInfoError
+from sampleinfo.ui.data_form import Chosen, data_form
+from sampleinfo.ui.network_form import network_form
 from sampleinfo.ui.words import duration, plain
 
 KERNEL_HELP = (
@@ -28,6 +33,11 @@ STEPS_HELP = (
 )
 LR_HELP = "Learning rate on the mean loss. Automatic: half of the largest stable one for this data."
 MEMORY_HELP = "A run that would need more is refused before it starts, with what would fit instead."
+SPLIT_HELP = (
+    "Automatic: the data set's own validation or test split where it has one, else a random share. Images with equal "
+    "pixels are always kept on one side."
+)
+PER_CLASS_HELP = "Of large data sets only so many images of every class are read at all, drawn at random."
 SCOPE_NAMES = {"all": "All layers", "last-stage": "Last stage and head", "head": "Head only"}
 TRAINING = ("To convergence", "A number of steps", "The best number of steps")
 
@@ -35,10 +45,12 @@ TRAINING = ("To convergence", "A number of steps", "The best number of steps")
 def run_form() -> None:
     """Settings, the expected cost, and the button."""
     st.subheader("New run", anchor=False)
-    names = list(datasets.PRESETS)
-    name = st.selectbox("Data", names, format_func=lambda n: datasets.PRESETS[n].title, key="data")
-    model = st.selectbox("Network", list(models.MODELS), format_func=lambda n: models.MODELS[n].title, key="model")
-    config = _settings(name, model)
+    found = data_form()
+    network = network_form()
+    if found is None:
+        st.button("Compute sample information", type="primary", icon=":material/play_arrow:", disabled=True)
+        return
+    config = _settings(*found, network)
     plan = _plan(config) if isinstance(config, RunConfig) else config
     if isinstance(config, str) or isinstance(plan, str):
         st.error(plain(plan), icon=":material/error:")
@@ -47,23 +59,33 @@ def run_form() -> None:
     _start(config, plan)
 
 
-def _settings(name: str, model: str) -> RunConfig | str:
+def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfig | str:
     """The chosen settings, or what is wrong with them."""
-    preset = datasets.PRESETS[name]
+    name, sizes = chosen.name, _default_sizes(facts)
     first, second = st.columns(2)
     train = first.number_input(
-        "Training images", 1, preset.counts[0], preset.train, step=50, key=f"train-{name}",
+        "Training images", 1, max(1, facts.images), sizes[0], step=50, key=f"train-{name}",
         help="These are scored. Time grows with the square of their number.",
     )  # fmt: skip
     validation = second.number_input(
-        "Validation images", 1, preset.counts[0], preset.validation, step=50, key=f"validation-{name}",
+        "Validation images", 1, max(1, facts.images), sizes[1], step=50, key=f"validation-{name}",
         help="The information of a training image is measured on the predictions for these.",
     )  # fmt: skip
     with st.expander("More settings"):
         classes = st.multiselect(
-            "Classes", preset.class_names, key=f"classes-{name}", placeholder="all classes",
+            "Classes", facts.class_names, key=f"classes-{name}", placeholder="all classes",
             help="Two classes are trained with one output, more with one output per class.",
         )  # fmt: skip
+        left, right = st.columns(2)
+        splits = {"auto": "Automatic", "share": "A random share of all images"} | {
+            s: f"Split {s}" for s in facts.splits
+        }
+        split = left.selectbox(
+            "Validation images from", list(splits), format_func=splits.__getitem__, key=f"split-{name}", help=SPLIT_HELP
+        )
+        per_class = right.number_input(
+            "At most per class", 2, 10**9, None, key=f"per-class-{name}", placeholder="all", help=PER_CLASS_HELP
+        )
         left, right = st.columns(2)
         kernel = left.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
         scope = right.selectbox("Trained", SCOPES, key="scope", help=SCOPE_HELP, format_func=SCOPE_NAMES.__getitem__)
@@ -78,12 +100,21 @@ def _settings(name: str, model: str) -> RunConfig | str:
         )  # fmt: skip
     try:
         return RunConfig(
-            dataset=name, model=model, train=int(train), validation=int(validation), classes=tuple(classes),
-            kernel=kernel, scope=scope, steps=steps, lr=lr, ridge=float(ridge) if given else None, seed=int(seed),
-            memory=memory,
+            dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=int(train),
+            validation=int(validation), classes=tuple(classes), per_class=None if per_class is None else int(per_class),
+            validation_split=split or "auto", kernel=kernel, scope=scope, steps=steps, lr=lr,
+            ridge=float(ridge) if given else None, seed=int(seed), memory=memory, **network,
         )  # fmt: skip
     except SampleInfoError as error:
         return str(error)
+
+
+def _default_sizes(facts: Facts) -> tuple[int, int]:
+    """Numbers of images to begin with; whether they are possible is said below the form."""
+    try:
+        return facts.sizes(None, None, "auto")
+    except SampleInfoError:
+        return max(1, facts.images * 2 // 3), max(1, facts.images // 3)
 
 
 def _training() -> tuple[int | str | None, float | None]:

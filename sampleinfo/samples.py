@@ -1,0 +1,45 @@
+"""The table of a run: one row per image, training images first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sampleinfo import store, targets
+from sampleinfo.linearized import Fit
+from sampleinfo.scores import SCORES
+from sampleinfo.types import Dataset
+
+
+def identity(dataset: Dataset) -> pd.DataFrame:
+    """What is known before anything is computed: id, label, class, source, split, and the data set's own columns."""
+    names = np.asarray(dataset.class_names, dtype=object)
+    return pd.DataFrame(
+        {"sample_id": dataset.sample_ids, "label": dataset.labels, "class_name": names[dataset.labels],
+         "source": dataset.sources, "split": dataset.split}
+        | {store.METADATA + name: _column(values) for name, values in dataset.metadata.items()}
+    )  # fmt: skip
+
+
+def table(dataset: Dataset, train: int, fit: Fit) -> pd.DataFrame:
+    """With predictions (leave-one-out for the ``train`` training images, which come first), errors and scores."""
+    encoded = targets.encode(dataset.labels, len(dataset.class_names))
+    outputs = np.concatenate([encoded[:train] - fit.leave_each_out().errors, fit.val_outputs])
+    found = identity(dataset)
+    found["predicted"] = np.asarray(dataset.class_names, dtype=object)[targets.decode(outputs)]
+    found["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
+    for name, each in SCORES.items():
+        column = np.full(len(found), np.nan)
+        column[:train] = each.compute(fit)
+        found[name] = column
+    return found
+
+
+def _column(values: tuple[Any, ...]) -> list[Any] | np.ndarray:
+    """Numbers as float64, anything else as text; None where there is nothing."""
+    filled = [value for value in values if value is not None]
+    if filled and all(isinstance(value, int | float) for value in filled):
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return [None if value is None else str(value) for value in values]

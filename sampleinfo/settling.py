@@ -1,0 +1,77 @@
+"""From a run's settings to what is really read: the data set with its split, the network's identity, the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sampleinfo import datasets, models, planning
+from sampleinfo.config import RunConfig
+from sampleinfo.datasets import Facts, Options, facts, problems
+from sampleinfo.datasets.problems import Finding
+from sampleinfo.models import ModelSpec
+from sampleinfo.planning import Estimate
+from sampleinfo.types import TRAIN, Dataset, Reporter
+
+#: Share of the stage "images" after which every image has been read once.
+INSPECTED = 0.6
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The images of a run, training images first; the plan for them; what was found wrong with the whole data set."""
+
+    dataset: Dataset
+    plan: Estimate
+    findings: tuple[Finding, ...]
+
+
+def canonical(config: RunConfig) -> RunConfig:
+    """The same settings with absolute paths."""
+    weights = config.weights
+    if weights is not None and weights not in models.find(config.model).weights_names:
+        weights = str(Path(weights).expanduser().absolute())
+    return replace(config, dataset=datasets.canonical(config.dataset), weights=weights)
+
+
+def find_model(config: RunConfig) -> ModelSpec:
+    """The network of a run."""
+    return models.find(config.model, config.image_size, config.weights)
+
+
+def network_identity(config: RunConfig) -> dict[str, Any]:
+    """What determines the network of a run, its head included."""
+    spec = find_model(config)
+    known = models.identity(spec, config.weights, config.norm, config.activation)
+    return {"name": spec.name, "head_kind": config.head, **known}
+
+
+def settle(config: RunConfig, report: Reporter) -> Settled:
+    """Read the data set and split it; sizes that nobody asked for give way to equal images.
+
+    Raises:
+        SampleInfoError: a data set that cannot be read, or settings it does not allow.
+    """
+    options = Options.of(config)
+    whole = datasets.prepare(
+        config.dataset, options, config.classes, config.per_class, config.seed, report, (0.0, INSPECTED)
+    )
+    name = config.dataset if config.dataset in datasets.PRESETS else whole.name
+    whole = replace(whole, name=name)
+    plan = planning.estimate(config, _known(config, whole))
+    given = config.train is not None or config.validation is not None
+    draw = datasets.split if given else datasets.split_at_most
+    parts = draw(whole, plan.train, plan.validation, config.seed, config.validation_split)
+    assert parts.split is not None
+    train = parts.split.count(TRAIN)
+    if (train, len(parts) - train) != (plan.train, plan.validation):
+        plan = planning.estimate(replace(config, train=train, validation=len(parts) - train), facts.of(whole, name))
+    return Settled(parts, plan, tuple(problems.findings(whole)))
+
+
+def _known(config: RunConfig, whole: Dataset) -> Facts:
+    """Counts of the readable images, with the default sizes of a built-in data set."""
+    found = facts.of(whole, whole.name)
+    preset = datasets.PRESETS.get(config.dataset)
+    return found if preset is None else replace(found, defaults=preset.facts.defaults)
