@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import fidelity, kernels, solvers, table
+from benchmarks import fidelity, kernels, reading, solvers, table
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=RESULTS, metavar="FILE", help="where the results are kept (JSON)")
     given = parser.parse_args()
     print(table.described(table.machine()))
-    lines = [*solvers.lines(given.quick), *kernels.lines(given.quick)]
+    lines = [*reading.lines(given.quick), *solvers.lines(given.quick), *kernels.lines(given.quick)]
     table.show(lines)
     print("\nRank correlation of F-SI with the exact kernel's:")
     ranked = fidelity.rows(given.quick)
