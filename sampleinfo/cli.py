@@ -95,8 +95,8 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--head", default="random", metavar="|".join(HEADS), help="trained: first on the frozen features, closed form"
     )
-    parser.add_argument("--train", type=int, metavar="N", help="training images")
-    parser.add_argument("--validation", type=int, metavar="M", help="validation images")
+    parser.add_argument("--train", type=_size, metavar="N|P%", help="training images, or their share")
+    parser.add_argument("--validation", type=_size, metavar="M|P%", help="validation images, or their share")
     parser.add_argument("--classes", default="", metavar="A,B", help="only these classes")
     parser.add_argument("--per-class", type=int, metavar="N", help="at most so many images of every class are read")
     parser.add_argument(
@@ -153,6 +153,14 @@ def _config(args: argparse.Namespace) -> RunConfig:
         head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
         scope=args.scope, outputs=args.outputs, seed=args.seed, memory=args.memory, device=args.device,
     )  # fmt: skip
+
+
+def _size(given: str) -> int | float:
+    """A number of images, or a share."""
+    try:
+        return float(given[:-1]) / 100 if given.endswith("%") else int(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"a number such as 300 or a share such as 20%, got {given!r}") from error
 
 
 def _names(given: str) -> tuple[str, ...]:

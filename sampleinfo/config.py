@@ -25,7 +25,8 @@ SUBSET_SIZE = 2000
 class RunConfig:
     """What a run computes, and on what.
 
-    ``train`` and ``validation`` None take the data set's defaults. ``steps`` None trains to convergence, where
+    ``train`` and ``validation`` are numbers of images, or shares of all between 0 and 1; None takes the data set's
+    defaults. ``steps`` None trains to convergence, where
     ``ridge`` None chooses it by closed-form leave-one-out error; a number trains for that many steps of gradient
     descent at ``lr`` (on the mean loss; None: half the largest stable one), ``auto`` for the number with the least
     leave-one-out error, and ``ridge`` None is 0 then. ``continuous`` is gradient flow. ``outputs``: ``centred`` trains
@@ -45,8 +46,8 @@ class RunConfig:
     norm: str = "batch"
     activation: str = "relu"
     head: str = "random"
-    train: int | None = None
-    validation: int | None = None
+    train: int | float | None = None
+    validation: int | float | None = None
     classes: tuple[str, ...] = ()
     per_class: int | None = None
     validation_split: str = "auto"
@@ -65,9 +66,10 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("train", 4), ("validation", 1), ("per_class", 2)):
-            size = getattr(self, name)
-            if size is not None and size < least:
-                words = name.replace("_", " ")
+            size, words = getattr(self, name), name.replace("_", " ")
+            if isinstance(size, float) and not 0 < size < 1:
+                raise InvalidSetting(f"{words} as a share must lie between 0 and 100 %, got {100 * size:g} %.")
+            if isinstance(size, int) and size < least:
                 raise InvalidSetting(f"{words} must be at least {least} images, got {size}.")
         if not self.validation_split.strip():
             raise InvalidSetting("the validation split must be 'auto', 'share' or the name of a split; got nothing.")

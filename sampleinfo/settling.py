@@ -48,7 +48,7 @@ def network_identity(config: RunConfig) -> dict[str, Any]:
 
 
 def settle(config: RunConfig, report: Reporter) -> Settled:
-    """Read the data set and split it; sizes that nobody asked for give way to equal images.
+    """Read the data set and split it; sizes that were not asked for as numbers give way to equal images.
 
     Raises:
         SampleInfoError: a data set that cannot be read, or settings it does not allow.
@@ -60,7 +60,7 @@ def settle(config: RunConfig, report: Reporter) -> Settled:
     name = config.dataset if config.dataset in datasets.PRESETS else whole.name
     whole = replace(whole, name=name)
     plan = planning.estimate(config, _known(config, whole))
-    given = config.train is not None or config.validation is not None
+    given = isinstance(config.train, int) or isinstance(config.validation, int)
     draw = datasets.split if given else datasets.split_at_most
     parts = draw(whole, plan.train, plan.validation, config.seed, config.validation_split)
     assert parts.split is not None

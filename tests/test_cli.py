@@ -72,7 +72,15 @@ BAD = [
     (["score", "digits", "--image-size", "8"], "image size must be between 16 and 1024 pixels, got 8."),
     (["check", "/no/such/folder"], "no such file or folder: /no/such/folder."),
     (["check", "digits", "--to", "a.xls"], "the ending must be one of .csv, .parquet, .json."),
-    (["score", "digits", "--train", "many"], "argument --train: invalid int value: 'many'"),
+    (
+        ["score", "digits", "--train", "many"],
+        "a number such as 300 or a share such as 20%, got 'many'",
+    ),
+    (["score", "digits", "--train", "120%"], "train as a share must lie between 0 and 100 %, got 120 %."),
+    (
+        ["score", "digits", "--train", "90%", "--validation", "20%"],
+        "digits has 6797 images; 6117 for training and",
+    ),
     (["score", "digits", "--ridge", "-1"], "ridge must be a finite number, 0 or above, or 'auto'; got -1.0."),
     (["score", "digits", "--steps", "0"], "steps must be at least 1, 'auto', or left out for convergence; got 0."),
     (["score", "digits", "--steps", "few"], "steps must be 'auto' or a whole number, got 'few'."),

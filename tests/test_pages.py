@@ -123,6 +123,10 @@ def test_explore_filters_and_colours_by_metadata(
     assert not test.exception
     assert f"{(train['meta.pen'] == 'black').sum()} training images** pass the filter" in texts(test)
     assert "px" in texts(test) and "pen **" in texts(test)
+    test.multiselect(key=f"filter-{run.id}-class_name").set_value(["one"]).run()
+    test.slider(key=f"filter-{run.id}-meta.hour").set_range(0.0, 0.0).run()
+    assert not test.exception
+    assert "No image passes the filter" in texts(test) or "pass the filter" in texts(test)
 
 
 def test_home_lists_runs(small_run: Run) -> None:

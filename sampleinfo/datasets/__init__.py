@@ -102,9 +102,10 @@ def known_findings(name: str, options: Options = DEFAULTS) -> list[problems.Find
     Raises:
         SampleInfoError: as ``prepare``.
     """
-    if name in PRESETS or not inspection.is_known(read(name, options)):
+    if name in PRESETS:
         return None
-    return list(_known(canonical(name), options, stamp(name)))
+    listed = _listed(canonical(name), options, stamp(name))
+    return problems.findings(inspect(listed)) if len(listed) and inspection.is_known(listed) else None
 
 
 def canonical(name: str) -> str:
@@ -204,17 +205,18 @@ def _source_name(part: str) -> str:
     return files.readable_name(path.name if path.is_dir() else path.stem) or part
 
 
+@lru_cache(maxsize=2)
+def _listed(name: str, options: Options, _stamp: str) -> Dataset:
+    """A data set as read, kept while a page looks at it."""
+    return read(name, options)
+
+
 @lru_cache(maxsize=16)
-def _facts(name: str, options: Options, _stamp: str) -> Facts:
-    dataset = read(name, options)
+def _facts(name: str, options: Options, stamped: str) -> Facts:
+    dataset = _listed(name, options, stamped)
     if not len(dataset):
         raise InvalidData(_nothing(dataset))
     return facts.of(inspection.drop_empty_classes(dataset), dataset.name)
-
-
-@lru_cache(maxsize=4)
-def _known(name: str, options: Options, _stamp: str) -> tuple[problems.Finding, ...]:
-    return tuple(problems.findings(prepare(name, options)))
 
 
 def stamp(name: str) -> str:

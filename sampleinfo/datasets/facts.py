@@ -94,8 +94,12 @@ class Facts:
             needed += min(free, max(0, 2 - own))
         return int(sizes[train].sum()), int(sizes[validation].sum()) - needed, int(sizes[train | validation].sum())
 
-    def sizes(self, train: int | None, validation: int | None, validation_split: str) -> tuple[int, int]:
+    def sizes(
+        self, train: int | float | None, validation: int | float | None, validation_split: str
+    ) -> tuple[int, int]:
         """Numbers of training and validation images: those asked for, or the defaults as far as they fit.
+
+        Numbers between 0 and 1 are shares of all images.
 
         Raises:
             InvalidSetting: more than there are; the message says how many there are.
@@ -103,6 +107,9 @@ class Facts:
         """
         self._check_classes(validation_split)
         most_train, most_validation, both = self.room(validation_split)
+        train, validation = (
+            max(1, int(size * both + 1e-9)) if isinstance(size, float) else size for size in (train, validation)
+        )
         wanted = self.defaults or (TWO if len(self.class_names) == 2 else MORE)
         usual = max(wanted[0], min(4 * len(self.class_names), most_train)), wanted[1]
         if train is None and validation is None:

@@ -23,7 +23,7 @@ from PIL import Image
 from sampleinfo import datasets
 from sampleinfo.config import home
 from sampleinfo.datasets.options import Options
-from sampleinfo.errors import SampleInfoError, Unreadable
+from sampleinfo.errors import SampleInfoError, StorageError, Unreadable
 from sampleinfo.parallel import spread
 from sampleinfo.types import Dataset, ImageArray
 
@@ -49,7 +49,10 @@ def preview(name: str, options: Options) -> list[Tile]:
     """
     path = _path(name, options)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write to {path.parent}: {error.strerror or error}.") from error
         command = [sys.executable, "-m", "sampleinfo.datasets.preview", str(path), name, options.layout,
                    json.dumps(options.columns)]  # fmt: skip
         try:

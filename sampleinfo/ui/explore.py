@@ -47,7 +47,7 @@ def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
     """Distribution of the score over the training images, the selection marked."""
     values = run.samples[view.score].to_numpy(dtype=np.float64)
     score = SCORES[view.score]
-    chosen = values[np.asarray(selection, dtype=int)] if selection else np.array([])
+    chosen = values[_chosen(run, view, selection)] if selection or view.filter else np.array([])
     figure = figures.histogram(
         values[np.isfinite(values)], chosen[np.isfinite(chosen)], f"{score.title}, {score.unit}", view.scale
     )
@@ -57,10 +57,7 @@ def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
 def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
     """The selected images, or all training images where nothing is selected."""
     samples = run.samples
-    passing = view.filter.rows(samples)
-    train = np.flatnonzero((samples["split"] == TRAIN).to_numpy() & passing)
-    rows = np.asarray(selection, dtype=int) if selection else train
-    rows = rows[passing[rows]]
+    rows = _chosen(run, view, selection)
     if not len(rows):
         st.info("No image passes the filter" + (" and the selection." if selection else "."))
     drawn = count(int(samples["split"].isin(view.splits).sum()), "image")
@@ -68,9 +65,9 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
         st.markdown(
             f"**{len(rows)} selected** of {drawn}"
             if selection
-            else f"**{len(train)} training images** pass the filter"
+            else f"**{len(rows)} training images** pass the filter"
             if view.filter
-            else f"**All {len(train)} training images**",
+            else f"**All {len(rows)} training images**",
             width="content",
         )
         order = st.selectbox(
@@ -96,8 +93,7 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
 
 def extremes(run: Run, view: View) -> None:
     """The ten images with the largest and the ten with the smallest score."""
-    train = np.flatnonzero(run.samples["split"] == TRAIN)
-    ranked = _ordered(run, train, view.score, "high")
+    ranked = _ordered(run, _chosen(run, view, ()), view.score, "high")
     score = SCORES[view.score]
     high, low = ("most informative", "least informative") if score.unit == "nats" else ("highest", "lowest")
     for words, rows in ((high, ranked[:EXTREMES]), (low, ranked[::-1][:EXTREMES])):
@@ -108,6 +104,15 @@ def extremes(run: Run, view: View) -> None:
             opened=opened_id(run), tile=SMALL_TILE,
         )  # fmt: skip
         open_by_id(run, opened)
+
+
+def _chosen(run: Run, view: View, selection: Sequence[int]) -> np.ndarray:
+    """The selected rows, or those of all training images where nothing is selected, as far as they pass the filter."""
+    passing = view.filter.rows(run.samples)
+    if selection:
+        rows = np.asarray(selection, dtype=int)
+        return np.asarray(rows[passing[rows]])
+    return np.flatnonzero((run.samples["split"] == TRAIN).to_numpy() & passing)
 
 
 def _ordered(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:

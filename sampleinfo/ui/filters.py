@@ -39,7 +39,7 @@ def filter_control(run: Run) -> Filter:
     """A popover with one field for every column that can be filtered by."""
     columns = {"class_name": "Class", "source": "Source"} | run.metadata
     prefix = f"filter-{run.id}-"
-    active = sum(bool(st.session_state.get(prefix + column)) for column in columns)
+    active = sum(_is_set(run.samples[column], st.session_state.get(prefix + column)) for column in columns)
     with st.popover(f"Filter ({active})" if active else "Filter", icon=":material/filter_alt:", key="filter"):
         values, ranges = [], []
         for column, title in columns.items():
@@ -59,6 +59,11 @@ def filter_control(run: Run) -> Filter:
 def is_number(series: pd.Series) -> bool:
     """Whether a column holds numbers with more than a few different values."""
     return bool(pd.api.types.is_numeric_dtype(series) and series.nunique() > 12)
+
+
+def _is_set(series: pd.Series, value: object) -> bool:
+    """Whether a field's value leaves any image out."""
+    return bool(value) and value != (float(series.min()), float(series.max())) if is_number(series) else bool(value)
 
 
 def _range(series: pd.Series, title: str, key: str) -> list[tuple[str, float, float]]:

@@ -22,6 +22,8 @@ from sampleinfo.ui.state import open_sample
 CATEGORIES = {"class_name": "Class", "source": "Source", "outcome": "Right or wrong"}
 NUMBERS = {name: score.title for name, score in SCORES.items()} | {"prediction_error": "Prediction error"}
 UNITS = {name: score.unit for name, score in SCORES.items()} | {"prediction_error": "output units"}
+#: Stands for "none": a figure without any bright row draws all of them bright.
+NO_ROW = -1
 LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
 
 
@@ -80,7 +82,7 @@ def map_panel(run: Run, view: View) -> list[int]:
         st.session_state["map-signature"] = signature
         passing = set(np.flatnonzero(view.filter.rows(samples))) if view.filter else None
         bright = kept if passing is None else [row for row in kept or rows if int(row) in passing]
-        st.session_state["map-bright"] = [int(row) for row in bright]
+        st.session_state["map-bright"] = [int(row) for row in bright] or [NO_ROW] * (passing is not None)
     figure = _figure(run, view, rows, st.session_state["map-bright"])
     event = st.plotly_chart(
         figure, key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),

@@ -73,4 +73,5 @@ def _name(job: JobStatus) -> str:
     data = plain(" + ".join(Path(part).name or part for part in job.config.dataset.split("+")))
     if job.task != jobs.SCORE:
         return f"{WORK[job.task]}: {data}"
-    return f"{data}, {job.config.train} + {job.config.validation} images"
+    sizes = (job.config.train, job.config.validation)
+    return data if None in sizes else f"{data}, {sizes[0]} + {sizes[1]} images"

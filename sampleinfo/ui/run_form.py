@@ -100,13 +100,19 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
         )  # fmt: skip
     try:
         return RunConfig(
-            dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=int(train),
-            validation=int(validation), classes=tuple(classes), per_class=None if per_class is None else int(per_class),
+            dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=_unless(train, sizes[0]),
+            validation=_unless(validation, sizes[1]), classes=tuple(classes),
+            per_class=None if per_class is None else int(per_class),
             validation_split=split or "auto", kernel=kernel, scope=scope, steps=steps, lr=lr,
             ridge=float(ridge) if given else None, seed=int(seed), memory=memory, **network,
         )  # fmt: skip
     except SampleInfoError as error:
         return str(error)
+
+
+def _unless(size: float, default: int) -> int | None:
+    """A number of images; None for the default, which then gives way where fewer can be read."""
+    return None if size == default else int(size)
 
 
 def _default_sizes(facts: Facts) -> tuple[int, int]:
