@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -60,7 +62,7 @@ class _Cursor:
         self.file = pq.ParquetFile(path, buffer_size=BUFFER)
         self.column = column
         groups = [self.file.metadata.row_group(i) for i in range(self.file.num_row_groups)]
-        self.starts = np.cumsum([0, *(group.num_rows for group in groups)])
+        self.starts = list(accumulate((group.num_rows for group in groups), initial=0))
         means = [max(1, group.total_byte_size // max(1, group.num_rows)) for group in groups]
         self.sizes = [max(1, min(PIECE, PIECE_BYTES // mean)) for mean in means]
         self.group = -1
@@ -75,11 +77,11 @@ class _Cursor:
         Raises:
             Unreadable: no image in the row, or the file is damaged there.
         """
-        group = int(np.searchsorted(self.starts, row, side="right")) - 1
+        group = bisect_right(self.starts, row) - 1
         if row >= self.damaged.get(group, row + 1):
             raise Unreadable("the Parquet file is damaged here")
         if group != self.group or row < self.first:
-            self.group, self.first, self.piece = group, int(self.starts[group]), pa.array([])
+            self.group, self.first, self.piece = group, self.starts[group], pa.array([])
             self.pieces = self.file.iter_batches(
                 self.sizes[group], row_groups=[group], columns=[self.column], use_threads=False
             )

@@ -26,6 +26,8 @@ SUFFIXES = {
 }  # fmt: skip
 MOST_BYTES, MOST_PIXELS = 200 * 2**20, 64_000_000
 ORIENTATION = 0x0112
+#: Where a format but TIFF may say how the picture is to be turned.
+EXIF = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 #: What every scan of a JPEG begins with, and how many of the largest pictures are still decoded.
 SCAN, MOST_SCANS = b"\xff\xda", 20
 
@@ -90,9 +92,7 @@ def _check_name(found: str, name: str | None) -> None:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Turned as its EXIF block says; a block that cannot be read says nothing."""
-    if picture.format == "PNG" and not {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"} & set(
-        picture.info
-    ):
+    if picture.format != "TIFF" and EXIF.isdisjoint(picture.info):
         return picture
     try:
         turned = picture.getexif().get(ORIENTATION, 1)

@@ -65,7 +65,12 @@ def _own() -> Chosen | None:
     name = st.text_input(
         "Path", key="path", placeholder="/data/animals, photos.parquet, labels.csv, first + second", help=PATH_HELP
     )
-    uploaded = st.file_uploader("or a zip archive from this computer", type="zip", key="upload", max_upload_size=200)
+    uploaded = st.file_uploader(
+        "or a zip archive from this computer, to 200 MB (a larger one by its path)",
+        type="zip",
+        key="upload",
+        max_upload_size=200,
+    )
     if uploaded is not None and not name.strip():
         key = f"uploaded-{uploaded.file_id}"
         if key not in st.session_state:
