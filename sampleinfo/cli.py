@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SampleInfoError as error:
         print(f"sampleinfo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("sampleinfo: stopped.", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -270,8 +273,9 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
                     f"What can be read allows {better.train} + {better.validation} images, {better.kernel} kernel.",
                     highlight=False,
                 )
+            if abs(better.seconds - tracker.planned) > 5:
+                console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
             tracker.replan(better)
-            console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
 
         run = pipeline.score(config, out, report, announce=announce)
         bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
@@ -281,7 +285,12 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
 def _print_summary(run: Run) -> None:
     meta = run.meta
     accuracy = meta["accuracy"]
+    sizes, model = meta["sizes"], meta["model"]
     print(f"run        {run.path}")
+    print(f"data       {meta['dataset']['title']}: {sizes['train']} training, {sizes['validation']} validation images")
+    print(f"network    {model['title']}; head: {model['head']['initialisation']}; {model['outputs']} outputs")
+    if model.get("left_out"):
+        print(f"left out   of its weights: {', '.join(model['left_out'][:6])}")
     print(f"kernel     {kernel_words(run)}")
     print(f"training   {training_words(run)}")
     for kind, number in (meta["dataset"].get("problems") or {}).items():

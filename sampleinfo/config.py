@@ -17,6 +17,8 @@ SCOPES = ("all", "last-stage", "head")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 OUTPUTS = ("centred", "initial")
 HEADS = ("random", "trained")
+#: Settings that change nothing but cost, or only what is read, which has a fingerprint of its own.
+NOT_IDENTITY = ("device", "memory", "layout", "columns")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
 SUBSET_SIZE = 2000
 
@@ -101,8 +103,8 @@ class RunConfig:
         return {**asdict(self), "classes": list(self.classes), "columns": [list(pair) for pair in self.columns]}
 
     def identity(self) -> dict[str, Any]:
-        """The settings that change the result."""
-        return {name: value for name, value in self.as_dict().items() if name not in ("device", "memory")}
+        """The settings that change the result, but for those that say how the data set is read: its content counts."""
+        return {name: value for name, value in self.as_dict().items() if name not in NOT_IDENTITY}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:

@@ -15,6 +15,8 @@ PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#9
 FADED, MARKER = 0.12, 8
 #: Values of a category up to which a legend names them; beyond that only hovering does.
 MOST_NAMED = 40
+#: Letters of a name in a legend or a hover text.
+LONGEST = 80
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -61,7 +63,9 @@ def _labels(samples: pd.DataFrame, rows: np.ndarray) -> list[str]:
 
 
 def _escape(text: object) -> str:
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    words = str(text)
+    words = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def score_map(
@@ -77,7 +81,7 @@ def score_map(
     values = everything[rows]
     shown = _logarithm(values) if scale == "log" else values
     low, high = limits(shown)
-    bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar = {"title": {"text": _escape(title), "side": "right"}, "thickness": 12, "outlinewidth": 0}
     if scale == "log":
         places, texts = log_ticks(low, high)
         bar |= {"tickvals": places, "ticktext": texts}
@@ -103,7 +107,7 @@ def category_map(
     for number, value in enumerate(names):
         members = rows[part[column].to_numpy() == value]
         marker = {"color": PALETTE[number % len(PALETTE)], "size": MARKER}
-        trace = _points(samples, members, layout, marker, [str(value)] * len(members), selected)
+        trace = _points(samples, members, layout, marker, [_escape(value)] * len(members), selected)
         figure.add_trace(trace.update(name=_escape(value), showlegend=len(names) <= MOST_NAMED))
     return _bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})
 

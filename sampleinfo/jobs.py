@@ -160,9 +160,10 @@ def work(folder: Path) -> int:
         raise StorageError(f"{folder} is not the folder of a job.")
     config, task = RunConfig.from_dict(request["config"]), request["task"]
     signal.signal(signal.SIGTERM, _on_terminate)
-    reporter = _JobReporter(folder, Tracker(*TASKS[task](config)))
+    reporter = _JobReporter(folder, Tracker({"images": 1.0}, 1.0))
     run_id = None
     try:
+        reporter.tracker = Tracker(*TASKS[task](config))
         reporter.write()
         if task == SCORE:
             from sampleinfo import pipeline

@@ -69,11 +69,13 @@ def score(
         SampleInfoError: unknown names, impossible sizes, an unwritable or foreign folder.
     """
     config = canonical(config)
-    planning.estimate(config)
+    expected = planning.estimate(config)
     choose_device(config.device)
     if out is not None and not out.exists():
         store.check_target(out)
     timings = Timings()
+    with timings.stage("weights"):  # first of all, so that a file that does not fit is refused before images are read
+        _load(config, expected.outputs, report)
     with timings.stage("images"):
         report("images", 0, 1)
         settled = settle(config, report)
@@ -84,7 +86,8 @@ def score(
         report("images", INSPECTED, 1)
     target = out or store.runs_folder() / f"{_slug(dataset.name)}-{config.model}-{identity[:10]}"
     if (finished := _finished(target, identity)) is not None:
-        return finished
+        store.note_problems(finished, problems.table(settled.findings), problems.counts(settled.findings))
+        return store.open_run(target)
     store.check_target(target)
     with Partial.open(target, identity) as partial:
         announce(plan)
@@ -124,14 +127,12 @@ class Stages:
                 self.dataset, find_model(config).transform.apply, self.partial.path, self.report, (INSPECTED, 1.0)
             )
         with self.timings.stage("weights"):
-            network = models.load(
-                find_model(config), self.plan.outputs, config.seed, config.weights, config.norm, config.activation,
-                self.report,
-            )  # fmt: skip
+            network = _load(config, self.plan.outputs, silent)
             network.module.to(choose_device(config.device))
         with self.timings.stage("features"):
             features, outputs = self._features(network, inputs)
             outputs, head = self._head(network, features, outputs)
+            known = {"source": network.source, "left_out": list(network.ignored), "head": head}
             flat = embedding.pca(features)
             self._write_preview(flat)
         umap = self._start_umap(features)
@@ -159,8 +160,8 @@ class Stages:
         with self.timings.stage("writing"):
             self._write_arrays(fit, features)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
-            problems.table(self.settled.findings).to_csv(self.partial.path / store.PROBLEMS, index=False)
-        results = Results(self.identity, self.data_identity, head, facts, training, choice, self.timings.seconds)
+            store.write_problems(self.partial.path, problems.table(self.settled.findings))
+        results = Results(self.identity, self.data_identity, known, facts, training, choice, self.timings.seconds)
         store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
         return self.partial.finish(target)
 
@@ -227,8 +228,11 @@ class Stages:
         for run in store.list_runs():
             known = run.meta["kernel"]
             if known.get("fingerprint") == identity:
+                try:
+                    gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
+                except InvalidRun:  # damaged: computed again
+                    continue
                 self.report("kernel", 1, 1)
-                gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
                 return gram, cross, {**known, "reason": self.plan.reason, "from_run": run.id}
         module, inputs = network.module, self._batches(network, prepared)
         speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
@@ -302,6 +306,10 @@ class Stages:
         }
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
+
+
+def _load(config: RunConfig, outputs: int, report: Reporter) -> Network:
+    return models.load(find_model(config), outputs, config.seed, config.weights, config.norm, config.activation, report)
 
 
 def _slug(name: str) -> str:

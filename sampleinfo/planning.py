@@ -35,7 +35,7 @@ BY_FIDELITY = (
     ("exact", "all"), ("exact", "last-stage"), ("subset", "all"), ("subset", "last-stage"), ("shared", "last-stage"),
     ("shared", "all"), ("exact", "head"),
 )  # fmt: skip
-STAGES = ("images", "weights", "features", "kernel", "ridge", "scores", "map", "writing")
+STAGES = ("weights", "images", "features", "kernel", "ridge", "scores", "map", "writing")
 STAGE_WORDS = {
     "download": "Downloading the data set",
     "images": "Reading the images",
@@ -175,8 +175,8 @@ def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes, facts: Facts) -> 
     eigen = 10.0 * float(rows) ** 3 / gemm_rate() * 2
     search = config.ridge is None or config.steps is not None
     return {
-        "images": 9.0 + reading(facts, n),
         "weights": 0.0,
+        "images": 9.0 + reading(facts, n),
         "features": 1.0 + forward,
         "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
         "ridge": eigen + 0.3 if search else 0.0,

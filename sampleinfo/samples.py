@@ -38,8 +38,10 @@ def table(dataset: Dataset, train: int, fit: Fit) -> pd.DataFrame:
 
 
 def _column(values: tuple[Any, ...]) -> list[Any] | np.ndarray:
-    """Numbers as float64, anything else as text; None where there is nothing."""
+    """Whole numbers as int64 where none is missing, other numbers as float64, anything else as text or None."""
     filled = [value for value in values if value is not None]
+    if len(filled) == len(values) and all(isinstance(value, int) and abs(value) < 2**63 for value in values):
+        return np.array(values, dtype=np.int64)
     if filled and all(isinstance(value, int | float) for value in filled):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     return [None if value is None else str(value) for value in values]

@@ -10,6 +10,7 @@ from sampleinfo import datasets, models, planning
 from sampleinfo.config import RunConfig
 from sampleinfo.datasets import Facts, Options, facts, problems
 from sampleinfo.datasets.problems import Finding
+from sampleinfo.errors import InvalidData
 from sampleinfo.models import ModelSpec
 from sampleinfo.planning import Estimate
 from sampleinfo.types import TRAIN, Dataset, Reporter
@@ -60,14 +61,24 @@ def settle(config: RunConfig, report: Reporter) -> Settled:
     name = config.dataset if config.dataset in datasets.PRESETS else whole.name
     whole = replace(whole, name=name)
     plan = planning.estimate(config, _known(config, whole))
-    given = isinstance(config.train, int) or isinstance(config.validation, int)
-    draw = datasets.split if given else datasets.split_at_most
-    parts = draw(whole, plan.train, plan.validation, config.seed, config.validation_split)
+    parts = datasets.split_at_most(whole, plan.train, plan.validation, config.seed, config.validation_split)
     assert parts.split is not None
     train = parts.split.count(TRAIN)
+    _check_asked(config, whole.name, train, len(parts) - train)
     if (train, len(parts) - train) != (plan.train, plan.validation):
         plan = planning.estimate(replace(config, train=train, validation=len(parts) - train), facts.of(whole, name))
     return Settled(parts, plan, tuple(problems.findings(whole)))
+
+
+def _check_asked(config: RunConfig, name: str, train: int, validation: int) -> None:
+    """Whether what was asked for as a number was found."""
+    for words, asked, found in (("train", config.train, train), ("validation", config.validation, validation)):
+        if isinstance(asked, int) and found < asked:
+            raise InvalidData(
+                f"{name} has too many equal images to keep them on one side of the split, or too few of some class: "
+                f"asked for {asked} with --{words}, found {found} beside {validation if words == 'train' else train} "
+                "on the other side. Ask for fewer on either side."
+            )
 
 
 def _known(config: RunConfig, whole: Dataset) -> Facts:

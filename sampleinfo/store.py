@@ -93,7 +93,7 @@ class Run:
         """
         try:
             return np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise InvalidRun(f"the run {self.path} has no readable {name}.npy: {_one_line(error)}") from error
 
     def picture(self, row: int) -> tuple[bytes, int, int]:
@@ -178,6 +178,28 @@ def delete_run(run: Run) -> None:
     doomed = run.path.with_name(f".{run.path.name}.deleted")
     os.rename(run.path, doomed)
     shutil.rmtree(doomed)
+
+
+def write_problems(folder: Path, table: pd.DataFrame) -> None:
+    """The list of what was wrong with the data set: written aside, then renamed."""
+    temporary = folder / f".{PROBLEMS}.{os.getpid()}.tmp"
+    table.to_csv(temporary, index=False)
+    os.replace(temporary, folder / PROBLEMS)
+
+
+def note_problems(run: Run, table: pd.DataFrame, counts: dict[str, int]) -> None:
+    """What is wrong with a finished run's data set by now: files that are no samples may have come since.
+
+    Raises:
+        StorageError: the run's folder cannot be written.
+    """
+    if table.astype(str).equals(run.problems.astype(str)):
+        return
+    try:
+        write_problems(run.path, table)
+        write_json(run.path / SUMMARY, {**run.meta, "dataset": {**run.meta["dataset"], "problems": counts}})
+    except OSError as error:
+        raise StorageError(f"cannot write to {run.path}: {error.strerror or error}.") from error
 
 
 def check_target(out: Path) -> None:

@@ -25,11 +25,11 @@ PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "umap-learn"
 
 @dataclass(frozen=True)
 class Results:
-    """Fingerprints of run and data, what is known of head and kernel, how it was trained, and seconds per stage."""
+    """Fingerprints of run and data, what is known of network and kernel, how it was trained, and seconds per stage."""
 
     identity: str
     data_identity: str
-    head: dict[str, Any]
+    network: dict[str, Any]
     kernel: dict[str, Any]
     training: Training
     choice: Choice | None
@@ -52,7 +52,8 @@ def summary(config: RunConfig, settled: Settled, results: Results, table: pd.Dat
                     "class_names": list(data.class_names), "sources": sorted(set(data.sources)),
                     "problems": problems.counts(settled.findings)},
         "model": {"title": _model_title(config), "parameters": spec.parameters(plan.outputs),
-                  "outputs": config.outputs, "head": {"seed": config.seed, **results.head}, **network_identity(config)},
+                  "outputs": config.outputs, **network_identity(config), **results.network,
+                  "head": {"seed": config.seed, **results.network["head"]}},
         "sizes": {"train": plan.train, "validation": plan.validation, "outputs": plan.outputs},
         "kernel": results.kernel,
         "training": {"steps": training.steps, "lr": training.lr, "continuous": training.continuous,

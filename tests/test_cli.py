@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,25 @@ def test_own_images_own_weights_and_a_trained_head(
     assert run.problems.empty and not (run.path / "inputs.npy").exists()
     scores = run.samples[["functional_information", "weight_information"]][:16]
     assert np.isfinite(scores).all(axis=None)
+
+
+def test_what_comes_later_is_listed_and_a_damaged_run_is_passed_over(
+    own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "pictures"
+    shutil.copytree(own_images / "one", folder / "one", ignore=shutil.ignore_patterns("cut*", "empty*", "twin*"))
+    shutil.copytree(own_images / "seven <b>", folder / "seven", ignore=shutil.ignore_patterns("*.jpg", "other*"))
+    config = RunConfig(str(folder), train=12, validation=6)
+    run = pipeline.score(config)
+    assert run.problems.empty
+    (folder / "one" / "later.png").write_bytes(b"x")
+    again = pipeline.score(config)
+    assert again.path == run.path and list(again.problems["image"]) == ["one/later.png"]
+    assert again.meta["dataset"]["problems"] == {"left out": 1}
+    (run.path / "gram.npy").write_bytes(b"")
+    other = pipeline.score(replace(config, ridge=1.0))
+    assert "from_run" not in other.meta["kernel"]
 
 
 def test_sources_splits_and_caps(own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

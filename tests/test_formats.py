@@ -581,3 +581,25 @@ def test_a_cap_is_the_one_planned(strata: Strata, most: int, seed: int) -> None:
     dataset = of_strata(strata)
     capped = datasets.splitting.cap(dataset, most, seed)
     assert facts.of(capped, "").strata == facts.of(dataset, "").chosen((), most).strata
+
+
+def test_a_folder_beside_the_splits_is_skipped_by_name(tmp_path: Path) -> None:
+    for split in ("train", "eval"):
+        fixtures.class_folder(tmp_path / split)
+    fixtures.write(tmp_path / "unlabeled/1.png", samples()[0].png)
+    fixtures.write(tmp_path / "__MACOSX/train/._1.png", b"x")
+    found = datasets.read(str(tmp_path))
+    assert (found.class_names, set(found.split or ())) == (CLASSES, {"train", "validation"})
+    assert [(each.name, each.reason[:27]) for each in found.skipped] == [("unlabeled", "a folder beside the splits;")]
+    assert datasets.read(str(tmp_path), Options("class")).class_names == ("eval", "train", "unlabeled")
+
+
+def test_a_cap_is_filled_up_with_readable_images(tmp_path: Path) -> None:
+    fixtures.class_folder(tmp_path)
+    for name in CLASSES:
+        for number in range(12):
+            fixtures.write(tmp_path / name / f"bad{number}.png", b"x")
+    found = datasets.prepare(str(tmp_path), per_class=5, seed=3)
+    assert np.bincount(found.labels).tolist() == [5] * len(CLASSES)
+    assert all("bad" in each.name for each in found.skipped) and not any("bad" in i for i in found.sample_ids)
+    assert datasets.prepare(str(tmp_path), per_class=5, seed=3).sample_ids == found.sample_ids

@@ -269,7 +269,7 @@ def test_file_names_that_are_no_text(data: Path) -> None:
 def test_name_of_a_folder(name: str, tmp_path: Path) -> None:
     folder = fixtures.class_folder(tmp_path / name, GOOD)
     assert kept(folder, {}).name == name
-    refused(folder / "nine", "has no image files|holds no images")
+    refused(folder / "nine", "has no image files|has its images directly in it")
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_the_data_folder_cannot_be_written(data: Path, tmp_path: Path, monkeypat
 def test_folders_that_are_no_data_set(tmp_path: Path, data: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "empty holds no images: expected a folder for every class")
-    refused(data / "four", "holds no images")
+    refused(data / "four", "four has its images directly in it, in no folder of a class")
     refused(tmp_path / "nothing", "no such file or folder")
     refused(write(tmp_path / "a.txt", b"x"), r"a\.txt is not a data set: expected a folder of images, \.parquet")
     refused(data, "has no image files in the layout 'split/class'", Options("split/class"))
@@ -457,7 +457,7 @@ def test_a_class_of_which_nothing_can_be_read_is_none(data: Path) -> None:
     write(data / "zebra/x.png", b"x")
     assert kept(data, {"zebra/x.png": "not an image"}).class_names == ("four", "nine")
     with pytest.raises(
-        InvalidData, match=r"class 'zebra' of data has 1 images to train on; every class needs at least 2"
+        InvalidData, match=r"class 'zebra' of data has 1 image to train on; every class needs at least 2"
     ):
         datasets.find_facts(str(data)).sizes(None, None, "auto")
 
@@ -745,7 +745,7 @@ ARCHIVES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "only what leads out": (lambda path: empty_zip(path, "../\n.png"),
         r"could be unpacked\. \.\./\\n\.png: leads out of"),
     "only programs": (lambda path: empty_zip(path, "a/b.exe"), "a/b.exe: neither an image nor a table"),
-    "one image": (lambda path: empty_zip(path, "x.png"), "holds no images"),
+    "one image": (lambda path: empty_zip(path, "x.png"), "has its images directly in it"),
     "a version to come": (lambda path: patch(zip_of(path), {}, {6: b"\xff\0"}),
         "not a readable zip archive: zip file ver"),
     "names that are no UTF-8": (

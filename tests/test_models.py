@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import http.server
 import io
@@ -375,9 +376,7 @@ def nested(path: Path) -> None:
     torch.save(state, path)
 
 
-CODE = (
-    "holds code or objects other than tensors, which is never run; save the state_dict with torch.save or safetensors"
-)
+CODE = "which is never run; save the state_dict with torch.save or safetensors"
 DAMAGED = "is damaged or no checkpoint"
 HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "payload": (lambda path: content(lambda: Payload(path.with_name("ran")))(path), CODE),
@@ -389,7 +388,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda path: torch.save(Payload(path.with_name("ran")), path, _use_new_zipfile_serialization=False), CODE
     ),
     "whole module": (content(lambda: network("resnet20")), CODE),
-    "torchscript": (scripted, CODE),
+    "torchscript": (scripted, "is a TorchScript file, which holds code and is never run"),
     "empty": (raw(b""), "is empty; a checkpoint with the network's weights is needed"),
     "text": (raw(b"hello, these are not weights\n"), DAMAGED),
     "page": (raw(b"<!DOCTYPE html><html>Not found</html>"), DAMAGED),
@@ -421,7 +420,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "sparse": (altered(bn1__bias=torch.ones(16).to_sparse()), "bn1.bias is float32, sparse_coo, cpu"),
     "no memory": (altered(bn1__bias=torch.empty(16, device="meta")), "bn1.bias is float32, strided, meta"),
     "twice": (altered(**{"module.conv1__weight": torch.zeros(16, 3, 3, 3)}), "holds two tensors for conv1.weight"),
-    "names": (altered(**{"a\nb" + "c" * 500: torch.zeros(1)}), "1 unexpected ('a\\nbccc"),
+    "names": (altered(**{"layer1__a\nb" + "c" * 500: torch.zeros(1)}), "1 unexpected ('layer1.a\\nbccc"),
     "odd keys": (content(lambda: {3: torch.zeros(1), None: 4, ("a",): 5}), "3 unexpected (3, None, ('a',))"),
 }  # fmt: skip
 
@@ -651,3 +650,20 @@ def test_heads_of_odd_data() -> None:
             heads.closed_form_head(x, y)
     with pytest.raises(InvalidData, match="finite"):
         heads.closed_form_head(np.full((4, 3), np.nan), np.ones((4, 1)))
+
+
+def test_what_stands_beside_the_layers_is_left_out_and_plain_settings_are_read(tmp_path: Path) -> None:
+    module = torchvision.models.resnet18(num_classes=5)
+    state = {f"module.encoder_q.{name}": value for name, value in module.state_dict().items()}
+    state |= {"module.projector.0.weight": torch.zeros(4, 512), "module.encoder_k.conv1.weight": torch.zeros(1)}
+    torch.save({"model": state, "args": argparse.Namespace(lr=0.1), "epoch": 3}, tmp_path / "train.pth")
+    spec = models.find("resnet18", 32, str(tmp_path / "train.pth"))
+    network = models.load(spec, 2, 0, str(tmp_path / "train.pth"))
+    assert torch.equal(network.module.get_parameter("conv1.weight"), module.conv1.weight)
+    assert set(network.ignored) == {
+        "module.encoder_q.fc.weight", "module.encoder_q.fc.bias", "projector.0.weight",
+        "encoder_k.conv1.weight",
+    }  # fmt: skip
+    torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "deeper.pth")
+    with pytest.raises(InvalidData, match=r"unexpected .* It fits resnet34: use --model"):
+        models.load(spec, 2, 0, str(tmp_path / "deeper.pth"))

@@ -19,6 +19,7 @@ from types import ModuleType
 from sampleinfo.datasets import (
     archive,
     arrays,
+    decoding,
     facts,
     files,
     folder,
@@ -72,17 +73,25 @@ def prepare(
 ) -> Dataset:  # fmt: skip
     """The readable samples of a data set, or of ``classes``, at most ``per_class`` of each; not yet split.
 
+    What cannot be read is replaced by other images of its class, as long as there are any.
+
     Raises:
         SampleInfoError: as ``read`` and ``inspect``; UnknownName for a class that is not there.
     """
     dataset = read(name, options)
     if classes:
         dataset = choose_classes(dataset, classes)
-    if per_class is not None and len(dataset):
-        dataset = cap(dataset, per_class, seed)
     if not len(dataset):
         raise InvalidData(_nothing(dataset))
-    return inspect(dataset, report, steps)
+    if per_class is None:
+        return inspect(dataset, report, steps)
+    while True:
+        found = inspect(cap(dataset, per_class, seed), report, steps)
+        bad = {each.name for each in found.skipped[len(dataset.skipped) :]}
+        if not bad:
+            return found
+        rows = [row for row, each in enumerate(dataset.sample_ids) if each not in bad]
+        dataset = replace(dataset.subset(rows), skipped=found.skipped)
 
 
 def find_facts(name: str, options: Options = DEFAULTS) -> Facts:
@@ -104,8 +113,17 @@ def known_findings(name: str, options: Options = DEFAULTS) -> list[problems.Find
     """
     if name in PRESETS:
         return None
-    listed = _listed(canonical(name), options, stamp(name))
-    return problems.findings(inspect(listed)) if len(listed) and inspection.is_known(listed) else None
+    found = listed(name, options)
+    return problems.findings(inspect(found)) if len(found) and inspection.is_known(found) else None
+
+
+def listed(name: str, options: Options = DEFAULTS) -> Dataset:
+    """As ``read``; kept for a while, as long as nothing changes.
+
+    Raises:
+        SampleInfoError: as ``read``.
+    """
+    return _listed(canonical(name), options, stamp(name))
 
 
 def canonical(name: str) -> str:
@@ -178,12 +196,26 @@ def _at(path: Path, options: Options, name: str) -> Dataset:
         return _renamed(_at(table, options, name), path.resolve().name)
     if path.is_dir():
         raise InvalidData(
-            f"{name} holds no images: expected a folder for every class with image files in it, image Parquet files, "
-            "or a table metadata.csv with the columns path and label."
+            f"{name} {_found_instead(path)}: expected a folder for every class with image files in it, image Parquet "
+            "files, or a table metadata.csv with the columns path and label."
         )
     raise InvalidData(
         f"{name} is not a data set: expected a folder of images, .parquet, .csv, .tsv, .jsonl, .npz or .zip."
     )
+
+
+def _found_instead(path: Path) -> str:
+    """Why a folder is no data set."""
+    _, names = next(files.walk(os.path.realpath(path)), ("", []))
+    suffixes = [Path(each).suffix.lower() for each in names]
+    tables = [each for each, suffix in zip(names, suffixes, strict=True) if suffix in archive.TABLES]
+    if len(tables) > 1:
+        return f"holds several tables, of which one must be named ({', '.join(sorted(tables)[:6])})"
+    if any(suffix in decoding.SUFFIXES for suffix in suffixes):
+        return "has its images directly in it, in no folder of a class"
+    everything = (each for _, inner in files.walk(os.path.realpath(path)) for each in inner)
+    unread = sorted({Path(each).suffix.lower() for each in everything} & {f".{each}" for each in folder.UNREAD})
+    return f"holds images of kinds that are not read ({', '.join(unread)})" if unread else "holds no images"
 
 
 def _table_in(path: Path) -> Path | None:

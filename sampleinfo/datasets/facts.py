@@ -145,12 +145,19 @@ class Facts:
         can = Counter[str]()
         for each, may in zip(self.strata, trainable, strict=True):
             can[each.class_name] += each.images if may else 0
+        if not any(can.values()):
+            raise InvalidData(
+                f"{self.name} has no images to train on beside those to validate on: its splits are "
+                f"{', '.join(self.splits)}. Use --validation-split share, or the name of another split."
+            )
         poor = [name for name in self.class_names if can[name] < 2]
         if poor:
-            others = f" and {len(poor) - 1} other classes" if len(poor) > 1 else ""
+            count = can[poor[0]]
+            others = f" (and {len(poor) - 1} more like it)" if len(poor) > 1 else ""
             raise InvalidData(
-                f"class {poor[0]!r}{others} of {self.name} has {can[poor[0]]} images to train on; every class needs at "
-                "least 2, or leaving one out would remove the class. Choose classes without it, or add images."
+                f"class {poor[0]!r}{others} of {self.name} has {count} image{'s' * (count != 1)} to train on; every "
+                "class needs at least 2, or leaving one out would remove the class. Choose classes without it, or add "
+                "images."
             )
 
 

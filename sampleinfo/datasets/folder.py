@@ -17,6 +17,8 @@ from sampleinfo.errors import InvalidData, StorageError
 from sampleinfo.types import Dataset, Skipped
 
 NO_IMAGE = "not an image by its name"
+#: Formats of images that are not read.
+UNREAD = ("heic", "heif", "avif", "jxl", "jp2", "svg", "psd", "raw", "cr2", "nef", "dng", "pdf", "eps")
 
 
 @dataclass
@@ -64,8 +66,12 @@ def read(path: Path, options: Options) -> Dataset:
     if layout == "class":
         _classes(root, "", "", label, found)
     else:
+        imaged = {each.name for each in with_images(Path(root))}
         for folder in _entries(root, "", found):
             is_split = layout == "split/class"
+            if is_split and options.layout == "auto" and folder in imaged and folder.lower() not in SPLIT_NAMES:
+                found.skip(folder, "a folder beside the splits; --layout class reads all of them as classes")
+                continue
             _classes(root, folder, split_name(folder) if is_split else "", label if is_split else folder, found)
     if not found.names:
         hint = f" {found.skipped[0].name}: {found.skipped[0].reason}." if found.skipped else ""
@@ -88,10 +94,13 @@ def read(path: Path, options: Options) -> Dataset:
 
 
 def _layout(root: Path) -> str:
-    """``split/class`` where all folders with images are named like splits and one of them holds folders of images."""
+    """``split/class`` where a folder named like a split holds folders of images, and all are named so, or ``train`` and
+    another one are; folders beside them are then skipped."""
     folders = list(with_images(root))
-    splits = bool(folders) and all(folder.name.lower() in SPLIT_NAMES for folder in folders)
-    return "split/class" if splits and any(map(matches, folders)) else "class"
+    splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+    named = {SPLIT_NAMES[folder.name.lower()] for folder in splits}
+    enough = bool(splits) and (len(splits) == len(folders) or ("train" in named and len(named) > 1))
+    return "split/class" if enough and any(map(matches, splits)) else "class"
 
 
 def _classes(root: str, folder: str, split: str, source: str, found: _Found) -> None:
@@ -115,7 +124,7 @@ def _entries(root: str, folder: str, found: _Found) -> list[str]:
             else:
                 found.skip(name, "a link that leads out of the folder of the data set")
         else:
-            found.skip(name, "lies in no class folder" if _suffix(name) in SUFFIXES else NO_IMAGE)
+            found.skip(name, "lies in no class folder" if _suffix(name) in SUFFIXES else _no_image(name))
     return names
 
 
@@ -134,19 +143,30 @@ def _images(root: str, folder: str, found: _Found) -> Iterator[str]:
         elif _suffix(name) in SUFFIXES:
             yield name
         else:
-            found.skip(name, NO_IMAGE)
+            found.skip(name, _no_image(name))
 
 
 def _scan(root: str, folder: str, found: _Found) -> list[os.DirEntry[str]]:
     """Sorted entries without the hidden ones; a folder that cannot be listed is skipped, the root is an error."""
     try:
         with os.scandir(os.path.join(root, folder)) as entries:
-            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+            return sorted((e for e in entries if not hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
         if not folder:
             raise StorageError(f"cannot list {root}: {os_words(error)}.") from error
         found.skip(folder, os_words(error))
         return []
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is meant not to be seen."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _no_image(name: str) -> str:
+    """Why a file is none that can be read."""
+    kind = _suffix(name).removeprefix(".").upper()
+    return f"{kind} is not read: convert it to JPEG or PNG" if kind.lower() in UNREAD else NO_IMAGE
 
 
 def _suffix(name: str) -> str:
@@ -156,6 +176,6 @@ def _suffix(name: str) -> str:
 def _folders(path: Path) -> list[Path]:
     """Folders in a folder, the hidden ones left out."""
     try:
-        return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+        return sorted(each for each in path.iterdir() if each.is_dir() and not hidden(each.name))
     except OSError:
         return []

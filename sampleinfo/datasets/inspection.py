@@ -80,8 +80,8 @@ def duplicates(dataset: Dataset) -> Duplicates:
 
 def is_known(dataset: Dataset) -> bool:
     """Whether every image was read before, so that ``inspect`` answers at once."""
-    stamps = _stamps(dataset.images)
-    return stamps is None or _cache(stamps).is_file()
+    found = stamps(dataset.images)
+    return found is None or _cache(found).is_file()
 
 
 def _look(images: Images) -> list[tuple[str, str]]:
@@ -97,10 +97,10 @@ def _look(images: Images) -> list[tuple[str, str]]:
 
 def _found(dataset: Dataset, report: Reporter, steps: tuple[float, float]) -> list[tuple[str, str]]:
     """(hash, reason) of every image; what could not be read before is tried again."""
-    stamps = _stamps(dataset.images)
-    if stamps is None:
+    known = stamps(dataset.images)
+    if known is None:
         return _look(dataset.images)
-    path = _cache(stamps)
+    path = _cache(known)
     found = [(each, "") for each in _read(path, len(dataset))]
     rows = [row for row, (each, _) in enumerate(found) if not each]
     fresh = over_images(_look, narrowed(dataset.images, rows), report, "images", steps)
@@ -111,13 +111,13 @@ def _found(dataset: Dataset, report: Reporter, steps: tuple[float, float]) -> li
     return found
 
 
-def _stamps(images: Images) -> list[str] | None:
+def stamps(images: Images) -> list[str] | None:
     """What changes when an image's file does, for every image; None where none comes from a file."""
     if isinstance(images, Subset):
-        inner = _stamps(images.images)
+        inner = stamps(images.images)
         return None if inner is None else [inner[row] for row in images.rows]
     if isinstance(images, Concatenated):
-        parts = [_stamps(part) for part in images.parts]
+        parts = [stamps(part) for part in images.parts]
         if all(part is None for part in parts):
             return None
         return [
@@ -125,8 +125,8 @@ def _stamps(images: Images) -> list[str] | None:
             for part, found in zip(images.parts, parts, strict=True)
             for stamp in (found if found is not None else [each for each, _ in _look(part)])
         ]
-    stamps = getattr(images, "stamps", None)
-    return None if stamps is None else list(stamps())
+    own = getattr(images, "stamps", None)
+    return None if own is None else list(own())
 
 
 def _cache(stamps: Sequence[str]) -> Path:

@@ -28,7 +28,7 @@ def parts(name: str) -> list[str]:
         return [name]
     pieces, found = name.split(MARK), []
     while pieces:
-        longest = next((n for n in range(len(pieces), 1, -1) if exists(MARK.join(pieces[:n]))), 1)
+        longest = next((n for n in range(len(pieces), 1, -1) if exists(MARK.join(pieces[:n]).strip())), 1)
         found.append(MARK.join(pieces[:longest]).strip())
         pieces = pieces[longest:]
     if not all(found):

@@ -59,7 +59,8 @@ class Options:
 
 SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "dev": "validation", "test": "test", "testing": "test",
+    "dev": "validation", "eval": "validation", "evaluation": "validation", "validate": "validation", "test": "test",
+    "testing": "test",
 }  # fmt: skip
 
 

@@ -22,10 +22,11 @@ from PIL import Image
 
 from sampleinfo import datasets
 from sampleinfo.config import home
+from sampleinfo.datasets import inspection
 from sampleinfo.datasets.options import Options
 from sampleinfo.errors import SampleInfoError, StorageError, Unreadable
 from sampleinfo.parallel import spread
-from sampleinfo.types import Dataset, ImageArray
+from sampleinfo.types import Dataset, ImageArray, narrowed
 
 COUNT, SIDE, SECONDS = 24, 96, 120
 
@@ -77,7 +78,11 @@ def choose(dataset: Dataset, count: int) -> list[int]:
 
 
 def _path(name: str, options: Options) -> Path:
-    parts = (datasets.canonical(name), options.layout, str(options.columns), datasets.stamp(name), str(COUNT))
+    stamps: list[str] = []
+    if name not in datasets.PRESETS:
+        listed = datasets.listed(name, options)
+        stamps = inspection.stamps(narrowed(listed.images, choose(listed, COUNT))) or []
+    parts = (datasets.canonical(name), options.layout, str(options.columns), datasets.stamp(name), str(COUNT), *stamps)
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
     return home() / "previews" / f"{digest}.json"
 

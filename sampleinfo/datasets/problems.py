@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,21 +33,26 @@ def findings(dataset: Dataset) -> list[Finding]:
     """All findings on an inspected data set, the gravest kind of each image."""
     found = [Finding(SKIPPED, each.name, each.reason) for each in dataset.skipped]
     groups = duplicates(dataset)
+    conflicting, across = set(groups.conflicting), set(groups.across_splits)
     for group in groups.groups:
-        kind = CONFLICT if group in groups.conflicting else ACROSS if group in groups.across_splits else DUPLICATE
+        kind = CONFLICT if group in conflicting else ACROSS if group in across else DUPLICATE
         found += _equal(dataset, group, kind)
     return sorted(found, key=lambda each: KINDS.index(each.kind))
 
 
 def _equal(dataset: Dataset, group: tuple[int, ...], kind: str) -> Iterator[Finding]:
+    """Every image of a group beside another one, if possible one that differs in what the kind is about."""
+    split = dataset.split or ("",) * len(dataset)
+    differs: dict[str, Callable[[int, int], bool]] = {
+        CONFLICT: lambda a, b: bool(dataset.labels[a] != dataset.labels[b]),
+        ACROSS: lambda a, b: split[a] != split[b],
+        DUPLICATE: lambda a, b: a != b,
+    }
     for row in group:
-        other = group[0] if row != group[0] else group[1]
+        other = next((each for each in group if differs[kind](row, each)), group[row == group[0]])
         more = f" and {len(group) - 2} more" if len(group) > 2 else ""
-        where = f", {dataset.split[other]}" if kind == ACROSS and dataset.split is not None else ""
-        label = dataset.class_names[dataset.labels[other]]
-        yield Finding(
-            kind, dataset.sample_ids[row], f"same picture as {dataset.sample_ids[other]} ({label}{where}){more}"
-        )
+        words = ", ".join(filter(None, (dataset.class_names[dataset.labels[other]], split[other])))
+        yield Finding(kind, dataset.sample_ids[row], f"same picture as {dataset.sample_ids[other]} ({words}){more}")
 
 
 def table(found: Sequence[Finding]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -51,7 +52,10 @@ def cap(dataset: Dataset, per_class: int, seed: int) -> Dataset:
         of_class = label == each
         if sizes[of_class].sum() > per_class:
             quota[of_class] = shares(sizes[of_class], per_class, sizes[of_class])
-    order = np.random.default_rng(seed).permutation(len(dataset))
+    # By hashes of the ids: an image that turns out to be no good is replaced by the next, all others stay.
+    texts = (f"{seed}:{each}".encode("utf-8", "backslashreplace") for each in dataset.sample_ids)
+    keys = [hashlib.sha256(text).digest() for text in texts]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
     place = np.empty(len(dataset), dtype=np.int64)
     for stratum, size in enumerate(sizes):
         place[order[strata[order] == stratum]] = np.arange(size)
@@ -142,7 +146,12 @@ def _drawn(dataset: Dataset, train: int, validation: int, seed: int, validation_
 def _in_order(dataset: Dataset, sides: np.ndarray) -> Dataset:
     """Training images first."""
     counts = np.bincount(dataset.labels[sides == TRAIN], minlength=len(dataset.class_names))
-    if counts.min() < 2 or not np.any(sides == VALIDATION):
+    if not np.any(sides == VALIDATION):
+        raise InvalidData(
+            f"{dataset.name} has no image left to validate on: equal images stay on one side of the split, and all the "
+            "others equal one to train on. Add other images."
+        )
+    if counts.min() < 2:
         poor = dataset.class_names[int(counts.argmin())]
         raise InvalidData(
             f"class {poor!r} of {dataset.name} would have {counts.min()} training images with {np.sum(sides == TRAIN)} "

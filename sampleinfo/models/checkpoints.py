@@ -6,7 +6,9 @@ which builds tensors and plain containers and refuses whatever else a pickle ask
 
 from __future__ import annotations
 
+import argparse
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -25,8 +27,12 @@ from sampleinfo.models.specs import ModelSpec
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "ema",
             "ema_state_dict", "model_ema", "state_dict_ema")  # fmt: skip
 DEPTH = 4
-PREFIXES = ("module.", "backbone.", "model.", "encoder.", "net.", "network.", "_orig_mod.", "resnet.")
+#: The number at the end of a layer's name.
+LAYER = re.compile(r"[0-9]+$")
+PREFIXES = ("module.", "backbone.", "model.", "encoder.", "net.", "network.", "_orig_mod.", "resnet.", "encoder_q.")
 HEADS = ("fc", "linear", "head", "classifier")
+#: What training scripts save beside the weights and what only holds values: settings of the command line.
+PLAIN: list[Any] = [argparse.Namespace]
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -65,23 +71,25 @@ def fitted(
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Everything but the head of ``module``'s state, float32 and contiguous, and the keys of ``state`` left out.
 
-    ``PREFIXES`` are taken off the names; a head (``HEADS``) is left out whatever its size, and so is the number of
-    batches that a BatchNorm has seen.
+    ``PREFIXES`` are taken off the names; a head (``HEADS``) is left out whatever its size, and so are the number of
+    batches that a BatchNorm has seen and whatever stands beside the network's own layers, such as a projector.
 
     Raises:
         InvalidData: names, shapes, kinds or values that do not fit.
     """
     named, ignored = _renamed(state, path)
+    own = {LAYER.sub("", name) for name, _ in module.named_children()}
+    foreign = [name for name in named if LAYER.sub("", name.split(".")[0]) not in own]
     wanted = {
         name: tuple(value.shape)
         for name, value in module.state_dict().items()
         if name.split(".")[0] != spec.head and not _counts(name)
     }
     shapes = {name: tuple(value.shape) if isinstance(value, Tensor) else None for name, value in named.items()}
-    problem = fitting.problem(shapes, wanted, spec, norm)
-    if problem is not None:
-        raise InvalidData(f"{path} {problem}")
-    return {name: _checked(name, named[name], path) for name in wanted}, ignored
+    inner = {name: shape for name, shape in shapes.items() if name not in foreign}
+    if fitting.problem(inner, wanted, spec, norm) is not None:
+        raise InvalidData(f"{path} {fitting.problem(shapes, wanted, spec, norm)}")
+    return {name: _checked(name, named[name], path) for name in wanted}, (*ignored, *foreign)
 
 
 def _torch(path: Path, size: int) -> object:
@@ -89,7 +97,8 @@ def _torch(path: Path, size: int) -> object:
         _refuse_bombs(path, size)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(PLAIN):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except InvalidData:
         raise
     except Exception as error:  # whatever a parser meets in a foreign file
@@ -104,13 +113,19 @@ def _torch(path: Path, size: int) -> object:
         )
         if isinstance(error, pickle.UnpicklingError | RuntimeError) and any(word in text for word in wants_code):
             raise InvalidData(
-                f"{path} holds code or objects other than tensors, which is never run; save the state_dict with "
-                "torch.save or safetensors."
+                f"{path} holds code or objects other than tensors{_named(text)}, which is never run; save the "
+                "state_dict with torch.save or safetensors."
             ) from error
         raise InvalidData(
             f"{path} is damaged or no checkpoint ({type(error).__name__}); files of torch.save and, with the suffix "
             ".safetensors, of safetensors are read."
         ) from error
+
+
+def _named(text: str) -> str:
+    """The object that torch refused, as far as its message names it."""
+    found = re.search(r"GLOBAL ([\w.]{1,80})", text)
+    return f" ({found[1]})" if found else ""
 
 
 def _refuse_bombs(path: Path, size: int) -> None:
@@ -119,6 +134,11 @@ def _refuse_bombs(path: Path, size: int) -> None:
         if file.read(4) != b"PK\x03\x04":
             return
     with zipfile.ZipFile(path) as archive:
+        if any(entry.filename.endswith("/constants.pkl") for entry in archive.infolist()):
+            raise InvalidData(
+                f"{path} is a TorchScript file, which holds code and is never run; save the state_dict with torch.save "
+                "or safetensors."
+            )
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > size:
         raise InvalidData(

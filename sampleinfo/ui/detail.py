@@ -17,7 +17,7 @@ from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.state import open_by_id, opened_row
-from sampleinfo.ui.words import plain
+from sampleinfo.ui.words import plain, shortened
 
 #: Pixels of the large picture and of a tile in a strip; tiles in a strip.
 SIDE, TILE, AFFECTED = 168, 52, 8
@@ -76,7 +76,9 @@ def _facts(run: Run, row: int) -> None:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else f"{value:.6g}"
+    return shortened(value)
 
 
 def _scores(run: Run, row: int) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from sampleinfo.datasets.tables import natural
 from sampleinfo.store import Run
-from sampleinfo.ui.words import count
+from sampleinfo.ui.words import count, plain, shortened
 
 #: Values up to which a column is offered as a choice of values; text with more is only searched.
 CHOICES = 200
@@ -45,13 +46,16 @@ def filter_control(run: Run) -> Filter:
         for column, title in columns.items():
             series = run.samples[column]
             if is_number(series):
-                ranges += _range(series, title, prefix + column)
+                ranges += _range(series, plain(shortened(title)), prefix + column)
             elif 1 < series.nunique() <= CHOICES:
-                options = sorted(series.dropna().astype(str).unique())
-                picked = st.multiselect(title, options, key=prefix + column, placeholder="all")
+                options = sorted(series.dropna().astype(str).unique(), key=natural)
+                picked = st.multiselect(
+                    plain(shortened(title)), options, key=prefix + column, placeholder="all", format_func=shortened
+                )
                 values += [(column, tuple(picked))] if picked else []
             elif series.nunique() > CHOICES:
-                st.caption(f"{title}: {count(int(series.nunique()), 'different value')}, too many to choose from.")
+                many = count(int(series.nunique()), "different value")
+                st.caption(f"{plain(shortened(title))}: {many}, too many to choose from.")
         st.caption("Images that do not pass stay on the map, faded.")
     return Filter(tuple(values), tuple(ranges))
 
@@ -63,10 +67,17 @@ def is_number(series: pd.Series) -> bool:
 
 def _is_set(series: pd.Series, value: object) -> bool:
     """Whether a field's value leaves any image out."""
-    return bool(value) and value != (float(series.min()), float(series.max())) if is_number(series) else bool(value)
+    return _moved(series, value) if is_number(series) and isinstance(value, tuple) else bool(value)
+
+
+def _moved(series: pd.Series, ends: tuple[float, ...]) -> bool:
+    """Whether a range leaves any value out."""
+    return bool(ends[0] > float(series.min()) or ends[1] < float(series.max()))
 
 
 def _range(series: pd.Series, title: str, key: str) -> list[tuple[str, float, float]]:
     low, high = float(series.min()), float(series.max())
-    picked = st.slider(title, low, high, (low, high), key=key)
-    return [(str(series.name), picked[0], picked[1])] if picked != (low, high) else []
+    # A fine step, and a little beyond both ends, so that the ends themselves are never cut off.
+    step = (high - low) / 200
+    picked = st.slider(title, low - step, high + step, (low - step, high + step), step=step, key=key, format="%.4g")
+    return [(str(series.name), picked[0], picked[1])] if _moved(series, picked) else []

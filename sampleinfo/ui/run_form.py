@@ -61,25 +61,15 @@ def run_form() -> None:
 
 def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfig | str:
     """The chosen settings, or what is wrong with them."""
-    name, sizes = chosen.name, _default_sizes(facts)
-    first, second = st.columns(2)
-    train = first.number_input(
-        "Training images", 1, max(1, facts.images), sizes[0], step=50, key=f"train-{name}",
-        help="These are scored. Time grows with the square of their number.",
-    )  # fmt: skip
-    validation = second.number_input(
-        "Validation images", 1, max(1, facts.images), sizes[1], step=50, key=f"validation-{name}",
-        help="The information of a training image is measured on the predictions for these.",
-    )  # fmt: skip
+    name, place = chosen.name, st.container()
     with st.expander("More settings"):
         classes = st.multiselect(
             "Classes", facts.class_names, key=f"classes-{name}", placeholder="all classes",
             help="Two classes are trained with one output, more with one output per class.",
         )  # fmt: skip
         left, right = st.columns(2)
-        splits = {"auto": "Automatic", "share": "A random share of all images"} | {
-            s: f"Split {s}" for s in facts.splits
-        }
+        splits = {"auto": "Automatic", "share": "A random share of all images"}
+        splits |= {each: f"The split {each}" for each in facts.splits}
         split = left.selectbox(
             "Validation images from", list(splits), format_func=splits.__getitem__, key=f"split-{name}", help=SPLIT_HELP
         )
@@ -98,6 +88,16 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
             "Memory limit, GiB", 0.5, 4096.0, None, step=1.0, key="memory", help=MEMORY_HELP,
             placeholder="70 % of what is free",
         )  # fmt: skip
+    sizes = _default_sizes(facts, tuple(classes), per_class, split or "auto")
+    first, second = place.columns(2)
+    train = first.number_input(
+        "Training images", 1, max(1, facts.images), step=50, key=_offered(f"train-{name}", sizes[0]),
+        help="These are scored. Time grows with the square of their number.",
+    )  # fmt: skip
+    validation = second.number_input(
+        "Validation images", 1, max(1, facts.images), step=50, key=_offered(f"validation-{name}", sizes[1]),
+        help="The information of a training image is measured on the predictions for these.",
+    )  # fmt: skip
     try:
         return RunConfig(
             dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=_unless(train, sizes[0]),
@@ -110,15 +110,23 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
         return str(error)
 
 
+def _offered(key: str, default: int) -> str:
+    """The key of a field that shows ``default`` until something else is typed, and again when the default changes."""
+    if key not in st.session_state or st.session_state.get(f"{key}-default") != default:
+        st.session_state[key] = default
+    st.session_state[f"{key}-default"] = default
+    return key
+
+
 def _unless(size: float, default: int) -> int | None:
     """A number of images; None for the default, which then gives way where fewer can be read."""
     return None if size == default else int(size)
 
 
-def _default_sizes(facts: Facts) -> tuple[int, int]:
+def _default_sizes(facts: Facts, classes: tuple[str, ...], per_class: int | None, split: str) -> tuple[int, int]:
     """Numbers of images to begin with; whether they are possible is said below the form."""
     try:
-        return facts.sizes(None, None, "auto")
+        return facts.chosen(classes, per_class).sizes(None, None, split)
     except SampleInfoError:
         return max(1, facts.images * 2 // 3), max(1, facts.images // 3)
 
@@ -146,8 +154,8 @@ def _plan(config: RunConfig) -> planning.Estimate | str:
 
 def _start(config: RunConfig, plan: planning.Estimate) -> None:
     st.caption(
-        f"About **{duration(plan.seconds)}** and at most **{plan.memory / 2**30:.1f} GiB** on this machine. "
-        f"{plan.kernel.capitalize()} kernel ({plan.reason})."
+        f"{plan.train} training and {plan.validation} validation images: about **{duration(plan.seconds)}** and at "
+        f"most **{plan.memory / 2**30:.1f} GiB** on this machine. {plan.kernel.capitalize()} kernel ({plan.reason})."
     )
     if st.button("Compute sample information", type="primary", icon=":material/play_arrow:", key="start"):
         try:

@@ -7,7 +7,14 @@ import re
 
 def plain(text: object) -> str:
     """Text of unknown origin (a class, a file name) for Markdown: shown as it is, never read as markup."""
-    return re.sub(r"([\\`*_{}\[\]<>|$~:&])", r"\\\1", " ".join(str(text).split()))
+    marked = re.sub(r"([\\`*_{}\[\]<>|$~:&])", r"\\\1", " ".join(str(text).split()))
+    return re.sub(r"(?i)www\.", r"www\\.", marked)
+
+
+def shortened(text: object, most: int = 120) -> str:
+    """Text of unknown length, cut with an ellipsis."""
+    words = str(text)
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def duration(seconds: float) -> str:
