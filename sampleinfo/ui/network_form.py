@@ -18,8 +18,8 @@ SIZE_HELP = "Side of the square that the network sees. Cost grows with its squar
 NORM_HELP = "Group needs weights of your own that were trained with GroupNorm."
 ACTIVATION_HELP = "Leaky replaces every ReLU, as linear quadratic fine-tuning (LQF) does, which linearizes better."
 HEAD_HELP = (
-    "Random, as in the paper; or trained first, in closed form, on the frozen features of the training images. That "
-    "training is not undone when an image is left out."
+    "Random, as in the paper; or trained first, in closed form, on the frozen features of the training images. It then "
+    "shapes the gradients; that training is not undone when an image is left out."
 )
 HEAD_NAMES = {"random": "Random", "trained": "Trained first on the frozen features"}
 
