@@ -17,7 +17,7 @@ from rich.table import Table
 from sampleinfo import datasets, exports, models, planning, store
 from sampleinfo.config import DEVICES, HEADS, KERNELS, OUTPUTS, SCOPES, RunConfig
 from sampleinfo.datasets import problems
-from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError
+from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError, printable
 from sampleinfo.planning import Estimate
 from sampleinfo.progress import Tracker
 from sampleinfo.scores import SCORES, find
@@ -206,18 +206,13 @@ def _check(args: argparse.Namespace) -> None:
     for kind, number in problems.counts(found).items():
         print(f"\n{number} {problems.WORDS[kind]}")
         some = [each for each in found if each.kind == kind][:MOST_ROWS]
-        _print_table(("image", "reason"), [(_one_line(each.image), _one_line(each.reason)) for each in some])
+        _print_table(("image", "reason"), [(printable(each.image), printable(each.reason)) for each in some])
         if number > MOST_ROWS:
             print(f"... and {number - MOST_ROWS} more; --to FILE writes all of them")
     if not found:
         print("\nnothing wrong was found: every image can be read, and no two are equal")
     if args.to is not None:
         print(f"\n{exports.write(problems.table(found), args.to)} findings written to {args.to}")
-
-
-def _one_line(text: str) -> str:
-    """Names of files may hold anything: what cannot be printed on one line is written out."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _score(args: argparse.Namespace) -> int:

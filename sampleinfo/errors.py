@@ -6,13 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 
+def printable(text: str) -> str:
+    """Text of any origin on one line: what cannot be printed is written out."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class SampleInfoError(Exception):
     """Base of every error whose text is meant for the user: one printable line, whatever names it quotes."""
 
     def __str__(self) -> str:
-        return "".join(
-            each if each.isprintable() else each.encode("unicode_escape").decode() for each in super().__str__()
-        )
+        return printable(super().__str__())
 
 
 class UnknownName(SampleInfoError):

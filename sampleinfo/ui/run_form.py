@@ -63,19 +63,7 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
     """The chosen settings, or what is wrong with them."""
     name, place = chosen.name, st.container()
     with st.expander("More settings"):
-        classes = st.multiselect(
-            "Classes", facts.class_names, key=f"classes-{name}", placeholder="all classes",
-            help="Two classes are trained with one output, more with one output per class.",
-        )  # fmt: skip
-        left, right = st.columns(2)
-        splits = {"auto": "Automatic", "share": "A random share of all images"}
-        splits |= {each: f"The split {each}" for each in facts.splits}
-        split = left.selectbox(
-            "Validation images from", list(splits), format_func=splits.__getitem__, key=f"split-{name}", help=SPLIT_HELP
-        )
-        per_class = right.number_input(
-            "At most per class", 2, 10**9, None, key=f"per-class-{name}", placeholder="all", help=PER_CLASS_HELP
-        )
+        classes, split, per_class = _which_images(facts, name)
         left, right = st.columns(2)
         kernel = left.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
         scope = right.selectbox("Trained", SCOPES, key="scope", help=SCOPE_HELP, format_func=SCOPE_NAMES.__getitem__)
@@ -88,7 +76,7 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
             "Memory limit, GiB", 0.5, 4096.0, None, step=1.0, key="memory", help=MEMORY_HELP,
             placeholder="70 % of what is free",
         )  # fmt: skip
-    sizes = _default_sizes(facts, tuple(classes), per_class, split or "auto")
+    sizes = _default_sizes(facts, classes, per_class, split)
     first, second = place.columns(2)
     train = first.number_input(
         "Training images", 1, max(1, facts.images), step=50, key=_offered(f"train-{name}", sizes[0]),
@@ -101,13 +89,30 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
     try:
         return RunConfig(
             dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=_unless(train, sizes[0]),
-            validation=_unless(validation, sizes[1]), classes=tuple(classes),
-            per_class=None if per_class is None else int(per_class),
-            validation_split=split or "auto", kernel=kernel, scope=scope, steps=steps, lr=lr,
+            validation=_unless(validation, sizes[1]), classes=classes,
+            per_class=per_class, validation_split=split, kernel=kernel, scope=scope, steps=steps, lr=lr,
             ridge=float(ridge) if given else None, seed=int(seed), memory=memory, **network,
         )  # fmt: skip
     except SampleInfoError as error:
         return str(error)
+
+
+def _which_images(facts: Facts, name: str) -> tuple[tuple[str, ...], str, int | None]:
+    """Classes (none: all), where the validation images come from, and at most how many images of every class."""
+    classes = st.multiselect(
+        "Classes", facts.class_names, key=f"classes-{name}", placeholder="all classes",
+        help="Two classes are trained with one output, more with one output per class.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    splits = {"auto": "Automatic", "share": "A random share of all images"}
+    splits |= {each: f"The split {each}" for each in facts.splits}
+    split = left.selectbox(
+        "Validation images from", list(splits), format_func=splits.__getitem__, key=f"split-{name}", help=SPLIT_HELP
+    )
+    per_class = right.number_input(
+        "At most per class", 2, 10**9, None, key=f"per-class-{name}", placeholder="all", help=PER_CLASS_HELP
+    )
+    return tuple(classes), split or "auto", None if per_class is None else int(per_class)
 
 
 def _offered(key: str, default: int) -> str:
