@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -29,13 +30,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Former:
-    """Makes Jacobian blocks of ``images`` images, ``batch`` at a time; ``take(start, stop)`` prepares them."""
+    """Makes Jacobian blocks of ``images`` images, ``batch`` at a time; ``take(start, stop)`` prepares them.
+
+    No batch reaches over one of the ``cuts``, where ``take`` may give the network other weights.
+    """
 
     module: nn.Module
     take: Callable[[int, int], Tensor]
     images: int
     seen: Probe
     batch: int
+    cuts: tuple[int, ...] = ()
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """Starts and ends of the batches."""
+        for low, high in pairwise((0, *(cut for cut in self.cuts if 0 < cut < self.images), self.images)):
+            for start in range(low, high, self.batch):
+                yield start, min(start + self.batch, high)
 
     def run(self, current: Pass, progress: Callable[[float], None]) -> Iterator[list[Tensor]]:
         """For each group the contiguous pieces (images * k, columns) of its block.
@@ -82,8 +93,7 @@ class Former:
         items = [each.item for each in places]
         by_layers = self.seen.reason is None
         rows = Rows.of(self.module, items) if by_layers else Rows.functional(self.module, items)
-        for start in range(0, self.images, self.batch):
-            stop = min(start + self.batch, self.images)
+        for start, stop in self._spans():
             images = self.take(start, stop).to(self._some().device)
             if by_layers:
                 self._run(rows, places, images, start, caches)

@@ -43,12 +43,16 @@ class Checkpoint(Protocol):
 
 @dataclass(frozen=True)
 class Inputs:
-    """``batch(start, stop)`` gives the prepared images of rows start..stop-1; the first ``train`` are trained on."""
+    """``batch(start, stop)`` gives the prepared images of rows start..stop-1; the first ``train`` are trained on.
+
+    No batch reaches over a row of ``cuts``: ``batch`` may change the network's weights there.
+    """
 
     batch: Batches
     train: int
     total: int
     outputs: int
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def _stream(
     n, total = inputs.train * rows, inputs.total * rows
     done, gram, cross = _kept(checkpoint, plan, (n, total - n))
     meter = _Meter(report, _work(inputs, seen, coordinates, rows), len(plan.passes), sum(map(len, coordinates)))
-    former = Former(module, inputs.batch, inputs.total, seen, plan.batch)
+    former = Former(module, inputs.batch, inputs.total, seen, plan.batch, inputs.cuts)
     finished = 0
     for current in plan.passes:
         sizes = [sum(map(len, group)) for group in current.groups]
