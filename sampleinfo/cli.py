@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import Progress
 
-from sampleinfo import datasets, exports, models, planning, store
-from sampleinfo.config import DEVICES, HEADS, KERNELS, OUTPUTS, SCOPES, RunConfig
+from sampleinfo import cli_validate, datasets, exports, models, planning, store, validations
+from sampleinfo.config import ALONG_TRAINING, DEVICES, HEADS, KERNELS, METHODS, OUTPUTS, SCOPES, RunConfig
+from sampleinfo.console import print_table, tracked
 from sampleinfo.datasets import problems
 from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError, printable
 from sampleinfo.planning import Estimate
@@ -70,13 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     show = commands.add_parser("show", help="the most and least informative images of a run")
     show.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
-    show.add_argument("--score", default="functional_information", help=f"one of {', '.join(SCORES)}")
+    show.add_argument("--score", help=f"one of {', '.join(SCORES)} (default: the run's truest)")
     show.add_argument("--count", type=int, default=10, help="rows of each table (default 10)")
     show.set_defaults(run=_show)
     export = commands.add_parser("export", help="write the table of a run to a file")
     export.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
     export.add_argument("--to", type=Path, required=True, metavar="FILE", help="*.csv, *.parquet or *.json")
     export.set_defaults(run=_export)
+    cli_validate.add(commands.add_parser("validate", help="retrain for real and say how true a run's scores are"))
     _add_what_if(commands.add_parser("what-if", help="predict a finished run with other training images or labels"))
     app = commands.add_parser("app", help="open the dashboard on this machine")
     app.add_argument("--port", type=int, default=8501)
@@ -112,6 +113,12 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         "--lr", type=float, metavar="X", help="learning rate on the mean loss (default: half the largest stable)"
     )
     parser.add_argument("--continuous", action="store_true", help="gradient flow for the time T")
+    parser.add_argument(
+        "--method", default=METHODS[0], metavar="|".join(METHODS),
+        help="along-training: also train the real network once, for --steps (default 100), and follow that run",
+    )  # fmt: skip
+    parser.add_argument("--batch-size", type=int, metavar="B", help="of the real training (default: all images)")
+    parser.add_argument("--segments", type=int, metavar="L", help="of the real training (default: as many as it takes)")
     parser.add_argument("--kernel", default="auto", metavar="|".join(KERNELS))
     parser.add_argument("--scope", default="all", metavar="|".join(SCOPES), help="the layers that are trained")
     parser.add_argument("--outputs", default="centred", metavar="|".join(OUTPUTS), help="what training starts from")
@@ -154,7 +161,8 @@ def _config(args: argparse.Namespace) -> RunConfig:
         per_class=args.per_class, validation_split=args.validation_split, train=args.train, validation=args.validation,
         model=args.model, weights=args.weights, image_size=args.image_size, norm=args.norm, activation=args.activation,
         head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
-        scope=args.scope, outputs=args.outputs, seed=args.seed, memory=args.memory, device=args.device,
+        scope=args.scope, outputs=args.outputs, method=args.method, batch_size=args.batch_size, segments=args.segments,
+        seed=args.seed, memory=args.memory, device=args.device,
     )  # fmt: skip
 
 
@@ -200,13 +208,13 @@ def _check(args: argparse.Namespace) -> None:
     counts = {(x.class_name, x.source, x.split): x.images for x in facts.strata}
     each = facts.per_class()
     rows = [(n, *(str(counts.get((n, *place), 0)) for place in places), str(each[n])) for n in facts.class_names]
-    _print_table(columns, rows[:MOST_ROWS])
+    print_table(columns, rows[:MOST_ROWS])
     if len(rows) > MOST_ROWS:
         print(f"... and {len(rows) - MOST_ROWS} more classes")
     for kind, number in problems.counts(found).items():
         print(f"\n{number} {problems.WORDS[kind]}")
         some = [each for each in found if each.kind == kind][:MOST_ROWS]
-        _print_table(("image", "reason"), [(printable(each.image), printable(each.reason)) for each in some])
+        print_table(("image", "reason"), [(printable(each.image), printable(each.reason)) for each in some])
         if number > MOST_ROWS:
             print(f"... and {number - MOST_ROWS} more; --to FILE writes all of them")
     if not found:
@@ -241,40 +249,23 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console: Console) -> Run:
-    """Compute the run under a bar; where nobody watches a terminal, a line every tenth instead."""
-    tracker, printed = Tracker.of(plan), -1
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Loading the libraries", total=1.0, left=f"about {plan.seconds:.0f} s left")
+    """Compute the run, and say how far it is."""
+    tracker = Tracker.of(plan)
+
+    def announce(better: Estimate) -> None:
+        if (better.train, better.validation, better.kernel) != (plan.train, plan.validation, plan.kernel):
+            console.print(
+                f"What can be read allows {better.train} + {better.validation} images, {better.kernel} kernel.",
+                highlight=False,
+            )
+        if abs(better.seconds - tracker.planned) > 5:
+            console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
+        tracker.replan(better)
+
+    with tracked(tracker, console) as report:
         from sampleinfo import pipeline
 
-        def report(stage: str, done: float, total: float) -> None:
-            nonlocal printed
-            tracker(stage, done, total)
-            rate = 100 * tracker.fraction / max(tracker.seconds, 0.1)
-            left = f"{rate:.1f} %/s, {tracker.seconds:.0f} s gone, about {tracker.seconds_left:.0f} s left"
-            bar.update(task, description=tracker.words, completed=tracker.fraction, left=left)
-            if not console.is_terminal and int(10 * tracker.fraction) > printed:
-                printed = int(10 * tracker.fraction)
-                print(f"{tracker.fraction:4.0%}  {tracker.words}: {left}", file=sys.stderr, flush=True)
-
-        def announce(better: Estimate) -> None:
-            if (better.train, better.validation, better.kernel) != (plan.train, plan.validation, plan.kernel):
-                console.print(
-                    f"What can be read allows {better.train} + {better.validation} images, {better.kernel} kernel.",
-                    highlight=False,
-                )
-            if abs(better.seconds - tracker.planned) > 5:
-                console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
-            tracker.replan(better)
-
-        run = pipeline.score(config, out, report, announce=announce)
-        bar.update(task, description="Done", completed=1.0, left=f"{tracker.seconds:.0f} s")
-    return run
+        return pipeline.score(config, out, report, announce=announce)
 
 
 def _print_summary(run: Run) -> None:
@@ -290,6 +281,13 @@ def _print_summary(run: Run) -> None:
     print(f"training   {training_words(run)}")
     for kind, number in (meta["dataset"].get("problems") or {}).items():
         print(f"{kind:<10} {number} images; listed in {run.path / store.PROBLEMS}")
+    if run.meta.get("along"):
+        along = run.meta["along"]
+        deviation = along["segments"]["deviation"]
+        found = f", half as many segments deviate by {deviation:.1%}" if deviation is not None else ""
+        print(f"really     trained once: accuracy {along['accuracy']:.1%}, loss {along['loss'][0]:.3f} to "
+              f"{along['loss'][1]:.3f} in {along['recipe']['steps']} steps{found}")  # fmt: skip
+    print(f"validated  {validations.badges(run)}")
     print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
 
 
@@ -300,7 +298,7 @@ def _datasets(_: argparse.Namespace) -> None:
         rows.append(
             (facts.name, str(facts.images), str(len(facts.class_names)), " + ".join(map(str, sizes)), facts.title)
         )
-    _print_table(("data set", "images", "classes", "default train + validation", "what"), rows)
+    print_table(("data set", "images", "classes", "default train + validation", "what"), rows)
     print(f"\nor the path of your own: {', '.join(datasets.FORMATS)}, or one of them in a .zip")
     print(f"or torchvision:NAME with one of {', '.join(datasets.torchvision.KNOWN)}")
     print("or several, joined with +: each becomes a source, classes are matched by name")
@@ -311,7 +309,7 @@ def _models(_: argparse.Namespace) -> None:
         (s.name, f"{s.parameters(10):,}", f"{s.image_size} px", ", ".join(s.weights_names) or "--weights FILE", s.title)
         for s in models.MODELS.values()
     ]
-    _print_table(("model", "parameters (10 classes)", "input", "weights, default last", "what"), rows)
+    print_table(("model", "parameters (10 classes)", "input", "weights, default last", "what"), rows)
 
 
 def _runs(_: argparse.Namespace) -> None:
@@ -322,7 +320,7 @@ def _runs(_: argparse.Namespace) -> None:
         for r in runs
     ]  # fmt: skip
     if rows:
-        _print_table(("run", "train + validation", "kernel", "validation accuracy", "created"), rows)
+        print_table(("run", "train + validation", "kernel", "validation accuracy", "created"), rows)
     else:
         print(f"No runs in {store.runs_folder()} yet. 'sampleinfo score digits' makes one.")
     for name, reason in broken.items():
@@ -332,7 +330,12 @@ def _runs(_: argparse.Namespace) -> None:
 def _show(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise InvalidSetting(f"--count must be at least 1, got {args.count}.")
-    run, score = store.open_run(args.reference), find(args.score)
+    run = store.open_run(args.reference)
+    score = find(args.score) if args.score else next(iter(run.scores.values()))
+    if score.name not in run.scores:
+        raise InvalidSetting(
+            f"the run {run.id} has no {score.title}; 'sampleinfo score' makes runs that do with --method {ALONG_TRAINING}."
+        )
     _print_summary(run)
     table = run.samples
     ranked = table[table["split"] == "train"].sort_values(score.name, ascending=False, kind="stable")
@@ -340,7 +343,7 @@ def _show(args: argparse.Namespace) -> None:
     for words, part in (("Most", ranked.head(args.count)), ("Least", ranked.tail(args.count)[::-1])):
         print(f"\n{words} informative:" if score.unit == "nats" else f"\n{words}:")
         fields = part[["sample_id", "source", "class_name", "predicted", score.name]].itertuples(index=False)
-        _print_table(columns, [(*map(str, row[:-1]), f"{row[-1]:.4g}") for row in fields])
+        print_table(columns, [(*map(str, row[:-1]), f"{row[-1]:.4g}") for row in fields])
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -367,7 +370,7 @@ def _what_if(args: argparse.Namespace) -> None:
     if len(now.per_source) > 1:
         parts += [(f"source {name}", now.per_source[name], then.per_source[name]) for name in now.per_source]
     columns = ("predicted for", "images", "accuracy now", "then", "95 % interval", "loss now", "then")
-    _print_table(
+    print_table(
         columns,
         [
             (name, str(one.count), f"{one.accuracy:.1%}", f"{two.accuracy:.1%}",
@@ -415,13 +418,3 @@ def _job(args: argparse.Namespace) -> int:
     from sampleinfo import jobs
 
     return jobs.work(args.folder)
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, markup=False, highlight=False).print(table)

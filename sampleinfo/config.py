@@ -17,6 +17,10 @@ SCOPES = ("all", "last-stage", "head")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 OUTPUTS = ("centred", "initial")
 HEADS = ("random", "trained")
+CLOSED_FORM, ALONG_TRAINING = "closed-form", "along-training"
+METHODS = (CLOSED_FORM, ALONG_TRAINING)
+#: Steps of real training where none are given.
+REAL_STEPS = 100
 #: Settings that change nothing but cost, or only what is read, which has a fingerprint of its own.
 NOT_IDENTITY = ("device", "memory", "layout", "columns")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
@@ -33,6 +37,9 @@ class RunConfig:
     descent at ``lr`` (on the mean loss; None: half the largest stable one), ``auto`` for the number with the least
     leave-one-out error, and ``ridge`` None is 0 then. ``continuous`` is gradient flow. ``outputs``: ``centred`` trains
     f_w - f_w0 + 1/k (1/2 for one output), ``initial`` trains f_w. ``scope`` is what is trained.
+    ``method`` ``along-training`` trains the real network once as well (``steps``, 100 if None, at ``lr``, None: a
+    quarter of the largest stable one, in batches of ``batch_size``, None: full ones) and follows what leaving out each
+    image does to that run, in ``segments`` pieces (None: as many as it takes).
     ``layout``, ``columns`` (pairs of meaning and column), ``classes``, ``per_class`` (at most so many images of each
     class, drawn by ``seed``) and ``validation_split`` (``auto``, ``share`` or a split of the data set) say what is read
     and how it is split: see ``datasets.Options`` and ``datasets.splitting.eligible``. ``weights`` (None: the default
@@ -62,6 +69,9 @@ class RunConfig:
     kernel: str = "auto"
     scope: str = "all"
     outputs: str = "centred"
+    method: str = CLOSED_FORM
+    batch_size: int | None = None
+    segments: int | None = None
     seed: int = 0
     device: str = "auto"
     memory: float | None = None
@@ -83,13 +93,15 @@ class RunConfig:
                 raise InvalidSetting(f"{name} must be a finite number above 0, or 'auto'; got {value}.")
         if not (self.steps is None or self.steps == "auto" or (isinstance(self.steps, int) and self.steps >= 1)):
             raise InvalidSetting(f"steps must be at least 1, 'auto', or left out for convergence; got {self.steps!r}.")
-        if self.steps is None and (self.lr is not None or self.continuous):
+        self._check_method()
+        if self.steps is None and self.method == CLOSED_FORM and (self.lr is not None or self.continuous):
             raise InvalidSetting("a learning rate and gradient flow need a number of steps, or steps 'auto'.")
         allowed_words = (
             ("head", HEADS),
             ("kernel", KERNELS),
             ("scope", SCOPES),
             ("outputs", OUTPUTS),
+            ("method", METHODS),
             ("device", DEVICES),
         )
         for name, allowed in allowed_words:
@@ -97,6 +109,20 @@ class RunConfig:
                 raise InvalidSetting(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
         if not 0 <= self.seed < 2**32:
             raise InvalidSetting(f"seed must be between 0 and {2**32 - 1}, got {self.seed}.")
+
+    def _check_method(self) -> None:
+        """What real training can and cannot do."""
+        for name in ("batch_size", "segments"):
+            value, words = getattr(self, name), name.replace("_", " ")
+            if value is not None and self.method == CLOSED_FORM:
+                raise InvalidSetting(f"{words} belongs to the method '{ALONG_TRAINING}'; the closed form has none.")
+            if value is not None and value < 1:
+                raise InvalidSetting(f"{words} must be at least 1, got {value}.")
+        if self.method == ALONG_TRAINING and (self.continuous or self.steps == "auto"):
+            raise InvalidSetting(
+                f"the method '{ALONG_TRAINING}' trains for a number of steps; got "
+                + ("gradient flow." if self.continuous else "steps 'auto'.")
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""

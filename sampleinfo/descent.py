@@ -67,7 +67,8 @@ class Task:
 
     def forward(self, weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
         """(b, k) outputs."""
-        return functional_call(self.module, dict(weights), (channels_last(images),))  # type: ignore[no-any-return]
+        found: Tensor = functional_call(self.module, dict(weights), (channels_last(images),))
+        return found
 
 
 def trained_names(module: nn.Module, coordinates: Iterable[Coordinates]) -> tuple[str, ...]:
@@ -101,11 +102,10 @@ def train(
     initial = task.initial()
     weights = {name: value.clone().requires_grad_() for name, value in initial.items()}
     values = list(weights.values())
-    for step, rows in enumerate(recipe.batches(task.n)):
+    for step, batch in enumerate(recipe.batches(task.n)):
+        rows = batch[kept[batch].numpy() > 0] if crowd else batch
         if noted is not None and step in noted.at:
             noted.weights[step] = {name: value.detach().clone() for name, value in weights.items()}
-        if crowd:
-            rows = rows[kept[rows].numpy() > 0]
         gradients, residual = _gradients(task, weights, values, rows, kept)
         if noted is not None:
             noted.residuals.append(residual.numpy())
@@ -130,8 +130,8 @@ def _gradients(
     for part in _chunks(rows, task.chunk):
         error = task.forward(weights, task.images(part)) - task.targets[part]
         loss = (kept[part].to(error.device)[:, None] * error.square()).sum() / 2
-        for sum_, each in zip(total, torch.autograd.grad(loss, values), strict=True):
-            sum_ += each
+        for place, each in enumerate(torch.autograd.grad(loss, values)):
+            total[place] += each
         residuals.append(error.detach().cpu())
     return total, torch.cat(residuals) if residuals else torch.zeros(0, task.targets.shape[1])
 
@@ -155,7 +155,8 @@ def train_together(
 
     def loss(own: Weights, images: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         error = functional_call(task.module, own, (images,)) - targets
-        return (mask[:, None] * error.square()).sum() / 2
+        total: Tensor = (mask[:, None] * error.square()).sum() / 2
+        return total
 
     slopes = vmap(grad(loss), in_dims=(0, None, None, 0))
     for step, rows in enumerate(recipe.batches(task.n)):
@@ -164,7 +165,9 @@ def train_together(
             images = channels_last(task.images(part))
             found = slopes(weights, images, task.targets[part], kept[:, part].to(images.device))
             total = found if not total else {name: total[name] + found[name] for name in found}
-        pull, rate = (torch.from_numpy(x).float() for x in (recipe.decay(left), recipe.rate(kept[:, rows].sum(1).numpy())))
+        pull, rate = (
+            torch.from_numpy(x).float() for x in (recipe.decay(left), recipe.rate(kept[:, rows].sum(1).numpy()))
+        )
         for name, value in weights.items():
             shape = (count, *[1] * (value.dim() - 1))
             if recipe.ridge:

@@ -58,9 +58,14 @@ def evaluate(fit: Fit, sources: Sequence[str] | None = None) -> Evaluation:
         raise InvalidSetting(f"sources must name each of the {fit.whole.m} validation images, got {len(sources)}.")
     if fit.whole.m == 0:
         raise InvalidSetting("predicted accuracy needs at least one validation image.")
+    return evaluate_outputs(fit.val_outputs, wanted, sources)
+
+
+def evaluate_outputs(outputs: FloatArray, wanted: FloatArray, sources: Sequence[str] | None = None) -> Evaluation:
+    """The same of outputs (m, k) of any origin, and their targets (m, k)."""
     labels = decode(wanted)
-    right = (decode(fit.val_outputs) == labels).astype(np.float64)
-    loss = np.sum((wanted - fit.val_outputs) ** 2, axis=1) / 2
+    right = (decode(outputs) == labels).astype(np.float64)
+    loss = np.sum((wanted - outputs) ** 2, axis=1) / 2
     names = np.asarray(sources if sources is not None else [], dtype=object)
     return Evaluation(
         _accuracy(right, loss, np.ones(len(right), dtype=bool)),

@@ -25,14 +25,15 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from sampleinfo import datasets, planning, store
+from sampleinfo import datasets, planning, store, validations
 from sampleinfo.config import RunConfig, home
 from sampleinfo.datasets import Options
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
+from sampleinfo.validations import Request
 
 ACTIVE = ("queued", "running")
-SCORE, CHECK, FETCH = "score", "check", "fetch"
+SCORE, CHECK, FETCH, VALIDATE = "score", "check", "fetch", "validate"
 REQUEST, STATUS, PROCESS, CANCEL = "request.json", "status.json", "process.json", "CANCEL"
 PREVIEW = "preview.parquet"
 #: Seconds between two writes of the status, and for a new process to say that it lives.
@@ -56,6 +57,7 @@ class JobStatus:
     run_id: str | None
     config: RunConfig
     task: str
+    options: dict[str, Any]
 
     @property
     def active(self) -> bool:
@@ -63,26 +65,27 @@ class JobStatus:
         return self.state in ACTIVE
 
 
-def start(config: RunConfig, task: str = SCORE) -> str:
+def start(config: RunConfig, task: str = SCORE, options: dict[str, Any] | None = None) -> str:
     """Start a task in a process of its own; the job's id. A job already busy with the same is returned.
 
     ``task``: ``score`` computes a run, ``check`` reads every image of its data set once, ``fetch`` downloads the data
-    set.
+    set, ``validate`` retrains the run of ``options["run"]`` as the other ``options`` say (``validations.Request``).
 
     Raises:
         SampleInfoError: the settings are impossible, or the folder cannot be written.
     """
     if task not in TASKS:
         raise InvalidSetting(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
-    _, seconds = TASKS[task](config)
+    options = options or {}
+    _, seconds = TASKS[task](config, options)
     for job in list_jobs():
-        if job.active and (job.config, job.task) == (config, task):
+        if job.active and (job.config, job.task, job.options) == (config, task, options):
             return job.id
     job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = _folder(job_id)
     try:
         folder.mkdir(parents=True)
-        store.write_json(folder / REQUEST, {"task": task, "config": config.as_dict()})
+        store.write_json(folder / REQUEST, {"task": task, "config": config.as_dict(), "options": options})
         _write_status(folder, state="queued", stage="Starting", seconds_left=seconds)
         with (folder / "log.txt").open("w") as log:
             process = subprocess.Popen(
@@ -111,7 +114,8 @@ def status(job_id: str) -> JobStatus:
             values |= {"state": "lost", "message": "Its process ended without a word; start it again to go on."}
     keys = ("state", "stage", "fraction", "seconds_left", "seconds", "message", "run_id")
     config, task = RunConfig.from_dict(request["config"]), str(request["task"])
-    return JobStatus(id=job_id, config=config, task=task, **{key: values[key] for key in keys})
+    options = dict(request.get("options") or {})
+    return JobStatus(id=job_id, config=config, task=task, options=options, **{key: values[key] for key in keys})
 
 
 def list_jobs() -> list[JobStatus]:
@@ -158,12 +162,12 @@ def work(folder: Path) -> int:
     request = _read(folder / REQUEST)
     if not {"task", "config"} <= set(request):
         raise StorageError(f"{folder} is not the folder of a job.")
-    config, task = RunConfig.from_dict(request["config"]), request["task"]
+    config, task, options = RunConfig.from_dict(request["config"]), request["task"], request.get("options") or {}
     signal.signal(signal.SIGTERM, _on_terminate)
     reporter = _JobReporter(folder, Tracker({"images": 1.0}, 1.0))
     run_id = None
     try:
-        reporter.tracker = Tracker(*TASKS[task](config))
+        reporter.tracker = Tracker(*TASKS[task](config, options))
         reporter.write()
         if task == SCORE:
             from sampleinfo import pipeline
@@ -171,6 +175,11 @@ def work(folder: Path) -> int:
             run_id = pipeline.score(
                 config, report=reporter, preview=folder / PREVIEW, announce=reporter.tracker.replan
             ).id
+        elif task == VALIDATE:
+            from sampleinfo import validation
+
+            run_id = str(options["run"])
+            validation.validate(*_request(options), reporter, reporter.tracker.correct)
         elif task == CHECK:
             datasets.prepare(config.dataset, Options.of(config), report=reporter)
         else:
@@ -224,23 +233,33 @@ def _write_status(folder: Path, **values: Any) -> None:
     store.write_json(folder / STATUS, {**empty, **values})
 
 
-def _score_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+def _score_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
     plan = planning.estimate(config)
     return plan.stages, plan.seconds
 
 
-def _check_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+def _check_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
     seconds = 1.0 + planning.reading(datasets.find_facts(config.dataset, Options.of(config)), 0)
     return {"images": seconds}, seconds
 
 
-def _fetch_plan(config: RunConfig) -> tuple[dict[str, float], float]:
+def _fetch_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
     datasets.missing(config.dataset)
     return {"download": 120.0}, 120.0
 
 
+def _validate_plan(_: RunConfig, options: dict[str, Any]) -> tuple[dict[str, float], float]:
+    return validations.plan(*_request(options))
+
+
+def _request(options: dict[str, Any]) -> tuple[store.Run, Request]:
+    """The run to validate, and how."""
+    settings = {name: value for name, value in options.items() if name != "run"}
+    return store.open_run(options["run"]), Request(**settings)
+
+
 #: Of every task the planned seconds per stage, and in all; whether it is possible shows here.
-TASKS = {SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan}
+TASKS = {SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan, VALIDATE: _validate_plan}
 
 
 def _folder(job_id: str) -> Path:

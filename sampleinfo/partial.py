@@ -17,10 +17,9 @@ import numpy as np
 from sampleinfo import store
 from sampleinfo.errors import StorageError
 from sampleinfo.pictures import INPUTS
-from sampleinfo.store import Run
 from sampleinfo.types import FloatArray
 
-STATE, LOCK = "state.json", ".lock"
+STATE, LOCK, WORKING = "state.json", ".lock", "working"
 WORKING_FILES = ("umap.npy", INPUTS, STATE)
 
 
@@ -79,14 +78,21 @@ class Partial:
         store.write_json(self.path / STATE, {"fingerprint": self.identity, "groups": groups})
         self._remove_kernels(before)
 
-    def finish(self, target: Path) -> Run:
+    @property
+    def working(self) -> Path:
+        """A folder inside for what is needed until the end only."""
+        path = self.path / WORKING
+        path.mkdir(exist_ok=True)
+        return path
+
+    def finish(self, target: Path) -> None:
         """Drop the working files and give the folder its final name."""
         self._remove_kernels(int(self._state().get("groups", 0)))
         for name in WORKING_FILES:
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / WORKING, ignore_errors=True)
         os.rename(self.path, target)
         (self.path.parent / f".{self.path.name}{LOCK}").unlink(missing_ok=True)
-        return store.open_run(target)
 
     def _remove_kernels(self, groups: int) -> None:
         for name in ("gram", "cross"):

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from sampleinfo import embedding, kernels, linearized, models, pictures, planning, samples, store, targets
-from sampleinfo.config import SUBSET_SIZE, RunConfig, fingerprint
+from sampleinfo import embedding, kernels, linearized, planning, prepared, recorded, samples, store, unrolled
+from sampleinfo.along import Along, real_recipe
+from sampleinfo.config import ALONG_TRAINING, RunConfig, fingerprint
 from sampleinfo.datasets import problems
-from sampleinfo.devices import choose_device, device_of
+from sampleinfo.devices import choose_device
 from sampleinfo.errors import InvalidRun, StorageError
-from sampleinfo.jacobians import Coordinates, all_coordinates, fallback_reason, in_scope, random_coordinates
+from sampleinfo.jacobians import fallback_reason
 from sampleinfo.linearized import Fit, Problem, Training
-from sampleinfo.models.heads import Head, closed_form_head
-from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
+from sampleinfo.prepared import Prepared
 from sampleinfo.problem import choose_training, half_stable_lr
-from sampleinfo.settling import INSPECTED, Settled, canonical, find_model, network_identity, settle
+from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
 from sampleinfo.tuning import Choice
@@ -75,7 +75,7 @@ def score(
         store.check_target(out)
     timings = Timings()
     with timings.stage("weights"):  # first of all, so that a file that does not fit is refused before images are read
-        _load(config, expected.outputs, report)
+        prepared.load(config, expected.outputs, report)
     with timings.stage("images"):
         report("images", 0, 1)
         settled = settle(config, report)
@@ -123,23 +123,19 @@ class Stages:
         """All stages in order; UMAP runs beside the kernel."""
         config = self.config
         with self.timings.stage("images"):
-            inputs = pictures.make(
-                self.dataset, find_model(config).transform.apply, self.partial.path, self.report, (INSPECTED, 1.0)
-            )
+            pixels = prepared.read_images(config, self.settled, self.partial.path, self.report)
         with self.timings.stage("weights"):
-            network = _load(config, self.plan.outputs, silent)
-            network.module.to(choose_device(config.device))
+            network = prepared.load(config, self.plan.outputs)
         with self.timings.stage("features"):
-            features, outputs = self._features(network, inputs)
-            outputs, head = self._head(network, features, outputs)
-            known = {"source": network.source, "left_out": list(network.ignored), "head": head}
-            flat = embedding.pca(features)
+            ready = prepared.prepare(config, self.settled, pixels, network, self.report)
+            known = {"source": network.source, "left_out": list(network.ignored), "head": ready.head}
+            flat = embedding.pca(ready.features)
             self._write_preview(flat)
-        umap = self._start_umap(features)
+        umap = self._start_umap(ready.features)
         try:
             with self.timings.stage("kernel"):
-                gram, cross, facts = self._kernel(network, inputs)
-            problem = self._problem(gram, cross, outputs)
+                gram, cross, facts = self._kernel(ready)
+            problem = ready.problem(gram, cross)
             with self.timings.stage("ridge"):
                 self.report("ridge", 0, 1)
                 training, choice = self._training(problem)
@@ -147,8 +143,10 @@ class Stages:
             with self.timings.stage("scores"):
                 self.report("scores", 0, 1)
                 fit = linearized.fit(problem, training)
-                table = samples.table(self.dataset, self.plan.train, fit)
+                fit.leave_each_out()
                 self.report("scores", 1, 1)
+            along = self._along(ready, fit) if config.method == ALONG_TRAINING else None
+            table = samples.table(self.dataset, self.plan.train, fit, along.changes if along else None)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)
@@ -158,36 +156,16 @@ class Stages:
         for name, values in (("umap", coordinates), ("pca", flat)):
             table[f"{name}_x"], table[f"{name}_y"] = values.T
         with self.timings.stage("writing"):
-            self._write_arrays(fit, features)
+            self._write_arrays(fit, ready.features, along)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             store.write_problems(self.partial.path, problems.table(self.settled.findings))
-        results = Results(self.identity, self.data_identity, known, facts, training, choice, self.timings.seconds)
+        results = Results(
+            self.identity, self.data_identity, known, facts, training, choice, self.timings.seconds,
+            along.facts() if along else None,
+        )  # fmt: skip
         store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
-        return self.partial.finish(target)
-
-    def _features(self, network: Network, inputs: np.ndarray) -> tuple[np.ndarray, FloatArray]:
-        """(N, features) float32 penultimate features and (N, k) initial outputs."""
-        features, outputs = [], []
-        step = planning.batch_size(network.spec)
-        for start in range(0, len(inputs), step):
-            images = network.normalise(np.array(inputs[start : start + step])).to(device_of(network.module))
-            part, out = network.features_and_outputs(images)
-            features.append(part.cpu().numpy())
-            outputs.append(out.cpu().double().numpy())
-            self.report("features", min(start + step, len(inputs)), len(inputs))
-        return np.concatenate(features), np.concatenate(outputs)
-
-    def _head(self, network: Network, features: np.ndarray, outputs: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
-        """The outputs to start from and what is known of the head: random, or trained on the frozen features."""
-        if self.config.head == "random":
-            return outputs, {"initialisation": "normal, 1/features"}
-        n = self.plan.train
-        encoded = targets.encode(self.dataset.labels[:n], len(self.dataset.class_names))
-        head: Head = closed_form_head(features[:n].astype(np.float64), encoded)
-        network.set_head(head.weight, head.bias)
-        weight, bias = (np.asarray(x, dtype=np.float32).astype(np.float64) for x in (head.weight, head.bias))
-        facts = {"initialisation": "trained on the frozen features", "ridge": head.ridge, "error": head.error}
-        return features.astype(np.float64) @ weight.T + bias, facts
+        self.partial.finish(target)
+        return store.open_run(target)
 
     def _write_preview(self, flat: FloatArray) -> None:
         """The first results: where the images lie, before any score exists."""
@@ -213,10 +191,10 @@ class Stages:
             return np.asarray(np.load(path), dtype=np.float64)
         return embedding.finish_umap(process, path)
 
-    def _kernel(self, network: Network, prepared: np.ndarray) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+    def _kernel(self, ready: Prepared) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
         """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
         config, kind = self.config, self.config.kernel
-        chosen = self._coordinates(network, kind)
+        chosen = ready.coordinates(kind)
         identity = fingerprint(
             METHOD, self.data_identity, network_identity(config), config.seed, kind, config.scope, self.plan.outputs
         )
@@ -234,50 +212,32 @@ class Stages:
                     continue
                 self.report("kernel", 1, 1)
                 return gram, cross, {**known, "reason": self.plan.reason, "from_run": run.id}
-        module, inputs = network.module, self._batches(network, prepared)
+        module, inputs = ready.network.module, ready.inputs()
         speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
         self.announce(self.plan.measured(speed.kernel_seconds))
         compute = kernels.shared_kernel if shared else kernels.kernel
         gram, cross = compute(module, inputs, chosen, self.report, self.partial, self.plan.work)
         facts["passes"], facts["gradients"] = speed.passes, fallback_reason(module) or "hooks"
-        return gram, cross, {**facts, **self._fidelity(network, inputs, gram)}
+        return gram, cross, {**facts, **self._fidelity(ready, inputs, gram)}
 
-    def _coordinates(self, network: Network, kind: str) -> list[Coordinates]:
-        """The parameter entries that the kernel sums over."""
-        subset = random_coordinates(network.module, SUBSET_SIZE, self.config.seed) if kind == "subset" else None
-        chosen = subset if subset is not None else all_coordinates(network.module)
-        layers = network.spec.layers(self.config.scope)
-        return in_scope(chosen, layers) if layers else chosen
-
-    def _batches(self, network: Network, prepared: np.ndarray) -> kernels.Inputs:
-        return kernels.Inputs(
-            lambda start, stop: network.normalise(np.array(prepared[start:stop])),
-            self.plan.train, len(self.dataset), self.plan.outputs,
-        )  # fmt: skip
-
-    def _fidelity(self, network: Network, inputs: kernels.Inputs, gram: FloatArray) -> dict[str, float | None]:
+    def _fidelity(self, ready: Prepared, inputs: kernels.Inputs, gram: FloatArray) -> dict[str, float | None]:
         """On some training images: relative error against the exact kernel of the same scope; and the alignment with
         the exact kernel of all layers, where only some are trained."""
         kind, scope, n = self.config.kernel, self.config.scope, self.plan.train
         rows = np.sort(np.random.default_rng(self.config.seed).permutation(n)[:FIDELITY_SAMPLES])
-        whole = self._coordinates(network, "exact")
-        error = None if kind == "exact" else kernels.fidelity(network.module, inputs, gram, rows, whole)
+        whole = ready.coordinates("exact")
+        error = None if kind == "exact" else kernels.fidelity(ready.network.module, inputs, gram, rows, whole)
         alignment = None
         if scope != "all":
-            alignment = kernels.scope_alignment(network.module, inputs, gram, rows)
+            alignment = kernels.scope_alignment(ready.network.module, inputs, gram, rows)
         return {"fidelity": error, "alignment": alignment}
-
-    def _problem(self, gram: FloatArray, cross: FloatArray, outputs: FloatArray) -> Problem:
-        """Residuals of centred outputs (f_w - f_w0 + 1/classes) or of the initial ones."""
-        n, classes = self.plan.train, len(self.dataset.class_names)
-        encoded = targets.encode(self.dataset.labels, classes)
-        if self.config.outputs == "centred":
-            outputs = np.full_like(outputs, targets.centre(classes))
-        return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:], encoded[:n])
 
     def _training(self, problem: Problem) -> tuple[Training, Choice | None]:
         """How the linearized network is trained, and the candidates it was chosen from."""
         config = self.config
+        if config.method == ALONG_TRAINING:
+            recipe = real_recipe(config, problem)
+            return Training(recipe.steps, recipe.lr, recipe.ridge), None
         if config.steps is None:
             if config.ridge is not None:
                 return Training(ridge=config.ridge), None
@@ -288,11 +248,32 @@ class Stages:
         lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
         return Training(int(config.steps), lr, ridge, config.continuous), None
 
-    def _write_arrays(self, fit: Fit, features: np.ndarray) -> None:
-        change = fit.leave_each_out().val_change
+    def _along(self, ready: Prepared, fit: Fit) -> Along:
+        """The real network trained once, and what leaving out each image does to that run."""
+        config, kernel = self.config, self.config.kernel
+        recipe, task = real_recipe(config, fit.problem), ready.task(fit.problem.residual)
+        shared = planning.is_shared(kernel, config.scope) and self.plan.outputs > 1
+        with self.timings.stage("training"):
+            run = recorded.record(task, recipe, self.partial.working, self.report, config.segments)
+        with self.timings.stage("segments"):
+            chosen = recorded.choose_segments(
+                task, run, ready.coordinates(kernel), config.segments, config.seed, self.report, self.plan.work, shared
+            )
+        with self.timings.stage("along"):
+            changes = unrolled.leave_each_out(run.record, chosen.segments, self.report)
+            outputs = task.val_outputs(run.final) - ready.outputs[task.n :] + fit.problem.val_outputs
         wanted = fit.problem.val_targets
         assert wanted is not None
-        error = (wanted - fit.val_outputs)[:, :, None]
+        return Along(run.record, chosen, changes, outputs, wanted)
+
+    def _write_arrays(self, fit: Fit, features: np.ndarray, along: Along | None) -> None:
+        """Changes and losses of predictions are those of the truest method that the run has."""
+        wanted = fit.problem.val_targets
+        assert wanted is not None
+        change, outputs = fit.leave_each_out().val_change, fit.val_outputs
+        if along is not None:
+            change, outputs = along.changes.val_change, along.outputs
+        error = (wanted - outputs)[:, :, None]
         arrays = {
             "embedding": features,
             "neighbours": embedding.nearest(features, NEIGHBOURS),
@@ -303,13 +284,10 @@ class Stages:
             "residual": fit.problem.residual,
             "val_outputs": fit.val_outputs,
             "coefficients": fit.coefficients,
+            **(along.arrays() if along is not None else {}),
         }
         for name, values in arrays.items():
             np.save(self.partial.path / f"{name}.npy", values)
-
-
-def _load(config: RunConfig, outputs: int, report: Reporter) -> Network:
-    return models.load(find_model(config), outputs, config.seed, config.weights, config.norm, config.activation, report)
 
 
 def _slug(name: str) -> str:

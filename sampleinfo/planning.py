@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 
 from sampleinfo import datasets, models
-from sampleinfo.config import SUBSET_SIZE, RunConfig
+from sampleinfo.config import ALONG_TRAINING, REAL_STEPS, SUBSET_SIZE, RunConfig
 from sampleinfo.datasets import Facts, Options
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.models import ModelSpec
@@ -27,6 +27,8 @@ MEMORY_SHARE, EXACT_SECONDS = 0.7, 600.0
 GIB = 2**30
 #: Bytes of the libraries, and the least and the most that a kernel's blocks and caches are given.
 LIBRARIES, LEAST_WORK, MOST_WORK = int(1.1 * GIB), GIB // 2, 4 * GIB
+#: Segments that a training run is expected to need, and how much slower convolutions train than plain products run.
+SEGMENTS, TRAINING_COST = 4, 2.0
 #: Bytes of the activations of a batch, and of image files that one core decodes in a second.
 BATCH_MEMORY, DECODED = 2**28, 25e6
 #: Kernels and scopes, best first, by how well they rank the images at the ridge of least leave-one-out error: rank
@@ -35,7 +37,9 @@ BY_FIDELITY = (
     ("exact", "all"), ("exact", "last-stage"), ("subset", "all"), ("subset", "last-stage"), ("shared", "last-stage"),
     ("shared", "all"), ("exact", "head"),
 )  # fmt: skip
-STAGES = ("weights", "images", "features", "kernel", "ridge", "scores", "map", "writing")
+STAGES = (
+    "weights", "images", "features", "kernel", "ridge", "scores", "training", "segments", "along", "map", "writing",
+)  # fmt: skip
 STAGE_WORDS = {
     "download": "Downloading the data set",
     "images": "Reading the images",
@@ -44,6 +48,11 @@ STAGE_WORDS = {
     "kernel": "Comparing all pairs of images (kernel)",
     "ridge": "Choosing the training by leave-one-out error",
     "scores": "Leaving each image out",
+    "training": "Training the real network once",
+    "segments": "Comparing all pairs of images along the training",
+    "along": "Following each image's absence along the training",
+    "retraining": "Training the real network again and again",
+    "influence": "Solving for influence functions",
     "map": "Laying out the map (UMAP)",
     "writing": "Writing the run",
 }
@@ -181,9 +190,40 @@ def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes, facts: Facts) -> 
         "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
         "ridge": eigen + 0.3 if search else 0.0,
         "scores": 0.3 + (eigen if config.steps is not None else eigen / 4),
+        **(_along(config, sizes) if config.method == ALONG_TRAINING else {}),
         "map": 1.0,
         "writing": 1.0 + n / 2000,
     }
+
+
+def _along(config: RunConfig, sizes: _Sizes) -> dict[str, float]:
+    steps, batch = int(config.steps or REAL_STEPS), min(config.batch_size or sizes.train, sizes.train)
+    return along_stages(config, steps, batch, config.segments, (sizes.train, sizes.validation), sizes.outputs)
+
+
+def along_stages(
+    config: RunConfig, steps: int, batch: int, segments: int | None, images: tuple[int, int], outputs: int
+) -> dict[str, float]:
+    """One real training run on (n, m) images, the kernels of its segments, and the recursion.
+
+    Where the number of segments is chosen, up to ``SEGMENTS`` are expected, and half as many before.
+    """
+    spec = models.find(config.model, config.image_size, config.weights)
+    sizes = _sizes(spec, config.kernel, config.scope, *images, outputs)
+    rows, tried = sizes.train * sizes.rows, SEGMENTS if segments is None else segments
+    larger = replace(sizes, train=sizes.train * tried)
+    passes = (tried + 1) * (1 + 4 * sizes.outputs) * 10 * spec.multiply_adds * sizes.train / gemm_rate()
+    recursion = 2.0 * rows**2 * sizes.train * batch / sizes.train * (sizes.outputs / sizes.rows) / gemm_rate()
+    return {
+        "training": steps * step_seconds(spec, batch),
+        "segments": (1.3 if segments is None else 1.0) * (_products(larger) + passes),
+        "along": 2 * steps * recursion,
+    }
+
+
+def step_seconds(spec: ModelSpec, images: int) -> float:
+    """One step of training on so many images: forward and backward, at some half of the speed of plain products."""
+    return 0.002 + 6 * spec.multiply_adds * images / gemm_rate() * TRAINING_COST
 
 
 def _total(stages: dict[str, float]) -> float:

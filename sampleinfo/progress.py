@@ -33,6 +33,11 @@ class Tracker:
         """A better estimate of the time."""
         self.stages, self.planned = plan.stages, plan.seconds
 
+    def correct(self, stages: dict[str, float]) -> None:
+        """Better estimates of the seconds of some stages."""
+        self.stages = {**self.stages, **stages}
+        self.planned = sum(self.stages.values())
+
     def __call__(self, stage: str, done: float, total: float) -> None:
         """Note the progress of a stage; the share never goes back."""
         names = list(self.stages)

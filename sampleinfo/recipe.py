@@ -21,7 +21,7 @@ class Recipe:
         w <- w - lr (sum over B without R of the gradients of 1/2 ||f_w(x_i) - y_i||^2, divided by their number,
                      + ridge / (n - |R|) (w - w0)),
 
-    so that ``lr`` is a rate on the *mean* loss and ``ridge`` belongs to the *summed* one, as in ``linearized.Training``.
+    so that ``lr`` is a rate on the *mean* loss and ``ridge`` belongs to the *summed* one, as in ``problem.Training``.
 
     Args:
         steps: number of steps, at least 1.
@@ -48,7 +48,9 @@ class Recipe:
         if not (np.isfinite(self.ridge) and self.ridge >= 0):
             raise InvalidSetting(f"ridge must be a finite number, 0 or above; got {self.ridge}.")
         if self.batch_size is not None and self.batch_size < 1:
-            raise InvalidSetting(f"the batch size must be at least 1, or left out for all images; got {self.batch_size}.")
+            raise InvalidSetting(
+                f"the batch size must be at least 1, or left out for all images; got {self.batch_size}."
+            )
 
     def batches(self, n: int) -> Iterator[IntArray]:
         """The samples of every step, in ascending order: all of them, or the parts of one shuffle after the other.

@@ -44,12 +44,12 @@ class Keeper(Protocol):
 class Nowhere:
     """Keeps nothing."""
 
-    def find(self, number: int) -> Outcome | None:
+    def find(self, number: int) -> Outcome | None:  # noqa: ARG002
         """None."""
         return None
 
     def keep(self, number: int, outcome: Outcome) -> None:
-        """Forget it."""
+        """Nothing is kept."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def retrain(
         NumericalError: a learning rate that diverges.
     """
     for each in sets:
-        if len(each) and not (0 <= min(each) and max(each) < task.n):
+        if len(each) and not (min(each) >= 0 and max(each) < task.n):
             raise InvalidSetting(f"samples must be between 0 and {task.n - 1}, got {min(each)} to {max(each)}.")
         if len(each) >= task.n:
             raise InvalidSetting("a set that holds every training image leaves nothing to train on.")

@@ -9,8 +9,9 @@ import pandas as pd
 
 from sampleinfo import store, targets
 from sampleinfo.linearized import Fit
-from sampleinfo.scores import SCORES
+from sampleinfo.scores import ALONG, SCORES
 from sampleinfo.types import Dataset
+from sampleinfo.unrolled import Changes
 
 
 def identity(dataset: Dataset) -> pd.DataFrame:
@@ -23,16 +24,22 @@ def identity(dataset: Dataset) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def table(dataset: Dataset, train: int, fit: Fit) -> pd.DataFrame:
-    """With predictions (leave-one-out for the ``train`` training images, which come first), errors and scores."""
+def table(dataset: Dataset, train: int, fit: Fit, along: Changes | None = None) -> pd.DataFrame:
+    """With predictions (leave-one-out for the ``train`` training images, which come first), errors and scores.
+
+    Scores along the training are there where a recorded run is.
+    """
     encoded = targets.encode(dataset.labels, len(dataset.class_names))
     outputs = np.concatenate([encoded[:train] - fit.leave_each_out().errors, fit.val_outputs])
     found = identity(dataset)
     found["predicted"] = np.asarray(dataset.class_names, dtype=object)[targets.decode(outputs)]
     found["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
     for name, each in SCORES.items():
+        source = along if each.needs == ALONG else fit
+        if source is None:
+            continue
         column = np.full(len(found), np.nan)
-        column[:train] = each.compute(fit)
+        column[:train] = each.compute(source)
         found[name] = column
     return found
 

@@ -12,26 +12,25 @@ from torch import Tensor
 from sampleinfo import kernels
 from sampleinfo.descent import Task, Weights
 from sampleinfo.jacobians import Coordinates
-from sampleinfo.types import IntArray, Reporter, silent
+from sampleinfo.types import Reporter, silent
 from sampleinfo.unrolled import Segments
 
 
 def segment_kernels(
     task: Task, checkpoints: Sequence[Weights], final: Weights, coordinates: list[Coordinates],
     report: Reporter = silent, checkpoint: kernels.Checkpoint | None = None, memory: int = kernels.MEMORY,
-    rows: tuple[IntArray, IntArray] | None = None,
+    shared: bool = False,
 ) -> Segments:  # fmt: skip
     """Kernels of the run whose segments have these weights in their middle.
 
     Training images count once for every segment: the gram is that of L n images, of which each n see other weights.
-    ``rows``: only these training and validation images (numbers from 0 on either side).
+    ``shared``: one kernel for all outputs (``kernels.shared_kernel``). The result has the targets' precision.
 
     Cost, memory and errors as of ``kernels.kernel`` over L n + m images. The task's network is as before afterwards.
     """
     n, k = task.n, task.targets.shape[1]
-    train, val = (np.arange(n), np.arange(task.total - n)) if rows is None else rows
-    weights, each, count = [*checkpoints, final], len(train), len(checkpoints)
-    cuts = tuple(each * number for number in range(1, count + 1))
+    weights, count = [*checkpoints, final], len(checkpoints)
+    cuts = tuple(n * number for number in range(1, count + 1))
     own = {name: value for name, value in task.module.named_parameters() if name in set(task.names)}
     initial = task.initial()
 
@@ -49,13 +48,13 @@ def segment_kernels(
         if number != used:
             use(weights[number])
             used = number
-        if number < count:
-            return task.images(train[start - number * each : stop - number * each])
-        return task.images(n + val[start - count * each : stop - count * each])
+        first = (n if number == count else 0) - number * n
+        return task.images(np.arange(first + start, first + stop))
 
-    inputs = kernels.Inputs(batch, count * each, count * each + len(val), k, cuts)
+    inputs = kernels.Inputs(batch, count * n, count * n + task.total - n, k, cuts)
+    compute = kernels.shared_kernel if shared else kernels.kernel
     try:
-        gram, cross = kernels.kernel(task.module, inputs, coordinates, report, checkpoint, memory)
+        gram, cross = compute(task.module, inputs, coordinates, report, checkpoint, memory)
     finally:
         use(initial)
     dtype = np.float64 if task.targets.dtype == torch.float64 else np.float32

@@ -20,6 +20,7 @@ import pandas as pd
 from sampleinfo import pictures
 from sampleinfo.config import home
 from sampleinfo.errors import InvalidRun, StorageError
+from sampleinfo.scores import SCORES, Score
 
 FORMAT = 1
 SUMMARY, SAMPLES, PROBLEMS = "run.json", "samples.parquet", "problems.csv"
@@ -63,6 +64,11 @@ class Run:
         if missing:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
         return table
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores that the run has, the truest first."""
+        return {name: score for name, score in SCORES.items() if name in self.samples.columns}
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -120,11 +126,22 @@ def kernel_words(run: Run) -> str:
 def training_words(run: Run) -> str:
     """How the linearized network was trained, in a few words."""
     how, ridge = run.meta.get("training", {}), run.meta["ridge"]
+    along = run.meta.get("along")
+    if along:
+        from_one = f"; the real network once as long, {along['segments']['count']} segments"
+        return f"gradient descent, {recipe_words(along['recipe'])}{from_one}"
     if how.get("steps") is None:
         return f"to convergence, ridge {ridge['value']:.3g} ({ridge['how']})"
     chosen = " (least leave-one-out error)" if how["chosen"] else ""
     kind = "gradient flow for time" if how["continuous"] else "gradient descent, steps"
     return f"{kind} {how['steps']}{chosen} at lr {how['lr']:.3g}, ridge {ridge['value']:.3g}"
+
+
+def recipe_words(recipe: dict[str, Any]) -> str:
+    """How the real network was trained, in a few words."""
+    batch = "full batches" if recipe["batch_size"] is None else f"batches of {recipe['batch_size']}"
+    ridge = f", ridge {recipe['ridge']:.3g}" if recipe["ridge"] else ""
+    return f"{recipe['steps']} steps at lr {recipe['lr']:.3g}, {batch}{ridge}"
 
 
 def runs_folder() -> Path:

@@ -25,7 +25,8 @@ PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "umap-learn"
 
 @dataclass(frozen=True)
 class Results:
-    """Fingerprints of run and data, what is known of network and kernel, how it was trained, and seconds per stage."""
+    """Fingerprints of run and data, what is known of network and kernel, how it was trained, seconds per stage, and
+    what is known of the real training run, where there was one."""
 
     identity: str
     data_identity: str
@@ -34,6 +35,7 @@ class Results:
     training: Training
     choice: Choice | None
     seconds: dict[str, float]
+    along: dict[str, Any] | None = None
 
 
 def summary(config: RunConfig, settled: Settled, results: Results, table: pd.DataFrame) -> dict[str, Any]:
@@ -62,12 +64,22 @@ def summary(config: RunConfig, settled: Settled, results: Results, table: pd.Dat
         "ridge": {"value": training.ridge,
                   "how": "leave-one-out error" if choice and training.steps is None else "given"},
         "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
+        "along": results.along,
         "noise_variance": 1.0,
         "timings": results.seconds,
         "planned_seconds": round(plan.seconds, 1), "planned_memory": plan.memory,
-        "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
-        "machine": {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()},
+        "versions": versions(), "machine": machine(),
     }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that the results rest on."""
+    return {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+
+
+def machine() -> dict[str, Any]:
+    """What the results were computed on."""
+    return {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()}
 
 
 def _model_title(config: RunConfig) -> str:

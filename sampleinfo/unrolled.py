@@ -56,7 +56,8 @@ class Record:
 class Segments:
     """Kernels of the L segments of a run, N = n k rows each, in the precision that the recursion is to have.
 
-    ``gram``: (L N, L N) J_l J_l'^T; ``cross``: (m k, L N) J_val J_l^T, J_val at the final weights.
+    ``gram``: (L N, L N) J_l J_l'^T; ``cross``: (m k, L N) J_val J_l^T, J_val at the final weights. One kernel shared by
+    all k outputs has (L n, L n) and (m, L n).
     """
 
     gram: FloatArray
@@ -110,30 +111,69 @@ def leave_out(record: Record, segments: Segments, sets: Sequence[IntArray], repo
     """Every set of ``sets`` (sample numbers) left out of the recorded run.
 
     Cost: per step one product (N, N) x (N, S); L + 1 of them more in all. Memory: (L + 2) N S numbers for at most
-    ``COLUMNS`` sets at a time.
+    ``COLUMNS`` sets at a time. Reports the stage ``along``.
 
     Raises:
         InvalidSetting: kernels of other sizes than the record, or sets that leave nothing to train on.
         NumericalError: a recursion that diverges.
     """
-    N, L = record.n * record.k, segments.count
-    if segments.gram.shape != (L * N, L * N) or segments.cross.shape[1] != L * N:
-        raise InvalidSetting(
-            f"{L} segments of {record.n} samples with {record.k} outputs need kernels of {L * N} columns, got "
-            f"{segments.gram.shape} and {segments.cross.shape}."
-        )
     for each in sets:
         if len(each) >= record.n:
             raise InvalidSetting("a set that holds every training image leaves nothing to train on.")
     parts = [sets[start : start + COLUMNS] for start in range(0, len(sets), COLUMNS)] or [sets]
     found = []
     for number, part in enumerate(parts):
-        coefficients = _coefficients(record, segments, part, lambda d, t, i=number: report("along", i * t + d, len(parts) * t))
-        found.append(_changes(record, segments, coefficients))
+        found.append(_solve(record, segments, part, None, _Share(report, number, len(parts))))
     return Changes(
         np.concatenate([each.val_change for each in found], axis=2),
         np.concatenate([each.weight_change for each in found]),
     )
+
+
+def relabel(record: Record, segments: Segments, shift: FloatArray) -> Changes:
+    """The run with ``shift`` (n, k) added to the targets; one column: the result before minus that after.
+
+    Raises:
+        InvalidSetting: a shift of another shape, or kernels of other sizes than the record.
+    """
+    if shift.shape != (record.n, record.k):
+        raise InvalidSetting(f"shift must have shape {(record.n, record.k)}, got {shift.shape}.")
+    return _solve(record, segments, [np.zeros(0, dtype=np.int64)], shift, _Share(silent, 0, 1))
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Reports the steps of one of several parts."""
+
+    report: Reporter
+    part: int
+    parts: int
+
+    def __call__(self, done: float) -> None:
+        self.report("along", self.part + done, self.parts)
+
+
+def _solve(
+    record: Record, segments: Segments, sets: Sequence[IntArray], shift: FloatArray | None, progress: _Share
+) -> Changes:
+    """One part; with a kernel shared by all outputs each output is a problem of its own."""
+    n, k, count = record.n, record.k, segments.count
+    if segments.gram.shape == (count * n, count * n) and k > 1:
+        each = []
+        for o in range(k):
+            own = Record(record.recipe, n, record.residuals[:, :, o : o + 1])
+            part = _Share(progress.report, progress.part * k + o, progress.parts * k)
+            each.append(_solve(own, segments, sets, None if shift is None else shift[:, o : o + 1], part))
+        return Changes(
+            np.concatenate([one.val_change for one in each], axis=1),
+            np.sum([one.weight_change for one in each], axis=0),
+        )
+    if segments.gram.shape != (count * n * k, count * n * k) or segments.cross.shape[1] != count * n * k:
+        raise InvalidSetting(
+            f"{count} segments of {n} samples with {k} outputs need kernels of {count * n * k} columns, got "
+            f"{segments.gram.shape} and {segments.cross.shape}."
+        )
+    return _changes(record, segments, _coefficients(record, segments, sets, shift, progress))
 
 
 def _changes(record: Record, segments: Segments, coefficients: FloatArray) -> Changes:
@@ -146,8 +186,10 @@ def _changes(record: Record, segments: Segments, coefficients: FloatArray) -> Ch
     )
 
 
-def _coefficients(record: Record, segments: Segments, sets: Sequence[IntArray], progress) -> FloatArray:
-    """(L N, S) coefficients c_l of d, one column for each set."""
+def _coefficients(
+    record: Record, segments: Segments, sets: Sequence[IntArray], shift: FloatArray | None, progress: _Share
+) -> FloatArray:
+    """(L N, S) coefficients c_l of d, one column for each set; ``shift`` (n, k) of the targets of all columns."""
     recipe, n, k, S = record.recipe, record.n, record.k, len(sets)
     N, L, dtype = n * k, segments.count, segments.gram.dtype
     removed = np.zeros((n, S), dtype=bool)
@@ -162,8 +204,10 @@ def _coefficients(record: Record, segments: Segments, sets: Sequence[IntArray], 
         pulled = segments.gram[here, before] @ moved[before]
         segment = _Segment(segments.gram[here, here], start, pulled, changes[here], moved[here], whole, left)
         for step in range(first, last):
-            segment.step(recipe, batches[step], record.residuals[step].astype(dtype), removed)
-            progress(step + 1, recipe.steps)
+            batch = batches[step]
+            moved_targets = None if shift is None else shift[batch].reshape(-1, 1).astype(dtype)
+            segment.step(recipe, batch, record.residuals[step].astype(dtype), removed, moved_targets)
+            progress((step + 1) / recipe.steps)
         kept, kept_left = (1 - whole) ** (last - first), (1 - left) ** (last - first)
         changes[before] = kept_left * changes[before] - (kept - kept_left) * moved[before, None]
         moved[before] *= kept
@@ -187,8 +231,10 @@ class _Segment:
     whole: float
     left: FloatArray
 
-    def step(self, recipe: Recipe, batch: IntArray, residual: FloatArray, removed: np.ndarray) -> None:
-        """One step over ``batch`` with its residuals (b, k) on all samples; ``removed``: (n, S)."""
+    def step(
+        self, recipe: Recipe, batch: IntArray, residual: FloatArray, removed: np.ndarray, shift: FloatArray | None
+    ) -> None:
+        """One step over ``batch``: its residuals (b, k) on all samples, ``removed`` (n, S), ``shift`` (b k, 1)."""
         k, full = residual.shape[1], len(batch) * residual.shape[1] == len(self.gram)
         rows = slice(None) if full else (batch[:, None] * k + np.arange(k)).ravel()
         e, gone = residual.reshape(-1, 1), removed[batch]
@@ -198,6 +244,8 @@ class _Segment:
         if self.start is not None:
             error += self.start[rows]
         error += e
+        if shift is not None:
+            error -= shift
         error *= -rates
         at = np.nonzero(np.repeat(gone, k, axis=0))
         error[at] = 0

@@ -1,6 +1,7 @@
-"""What a finished run says about other training sets and labels: exact for its linearized network, nothing is trained.
+"""What a finished run says about other training sets and labels; nothing is trained.
 
-The run keeps the kernel, so that every answer is a correction of the fit it came from (``linearized``).
+The run keeps the kernel, so that every answer is a correction of the fit it came from, exact for its linearized network
+(``linearized``); a run along the training keeps the recorded run, and answers from that (``unrolled``).
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampleinfo import information, linearized, targets
+from sampleinfo import information, linearized, targets, unrolled
 from sampleinfo.errors import InvalidSetting, UnknownName
-from sampleinfo.evaluation import Evaluation, evaluate
+from sampleinfo.evaluation import Evaluation, evaluate, evaluate_outputs
 from sampleinfo.linearized import Fit, Problem, Training
+from sampleinfo.recipe import Recipe
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, IntArray
+from sampleinfo.unrolled import Changes, Record, Segments
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,20 @@ def rows_of(run: Run, sample_ids: Sequence[str]) -> IntArray:
 
 def without(run: Run, sample_ids: Sequence[str]) -> Answer:
     """The run without these images."""
+    rows = rows_of(run, sample_ids)
+    if run.meta.get("along"):
+        return _left_out(run, rows)
     fit = fit_of(run)
-    return _answer(run, fit, fit.without(rows_of(run, sample_ids)))
+    return _answer(run, fit, fit.without(rows))
 
 
 def keep(run: Run, sample_ids: Sequence[str]) -> Answer:
     """The run with these images alone."""
+    rows = rows_of(run, sample_ids)
+    if run.meta.get("along"):
+        return _left_out(run, np.setdiff1d(np.arange(run.meta["sizes"]["train"]), rows))
     fit = fit_of(run)
-    return _answer(run, fit, fit.keep(rows_of(run, sample_ids)))
+    return _answer(run, fit, fit.keep(rows))
 
 
 def relabel(run: Run, sample_ids: Sequence[str], class_name: str) -> Answer:
@@ -95,9 +104,48 @@ def relabel(run: Run, sample_ids: Sequence[str], class_name: str) -> Answer:
     names = run.meta["dataset"]["class_names"]
     if class_name not in names:
         raise UnknownName("class", class_name, names)
-    fit, rows = fit_of(run), rows_of(run, sample_ids)
-    labels = np.full(len(rows), names.index(class_name), dtype=np.int64)
-    return _answer(run, fit, fit.relabel(rows, targets.encode(labels, len(names))))
+    rows = rows_of(run, sample_ids)
+    wanted = targets.encode(np.full(len(rows), names.index(class_name), dtype=np.int64), len(names))
+    if run.meta.get("along"):
+        record, segments = recorded_of(run)
+        shift = np.zeros((record.n, record.k))
+        labels = run.samples["label"].to_numpy(np.int64)[rows]
+        shift[rows] = wanted - targets.encode(labels, len(names))
+        return _followed(run, record.n, unrolled.relabel(record, segments, shift))
+    fit = fit_of(run)
+    return _answer(run, fit, fit.relabel(rows, wanted))
+
+
+def recorded_of(run: Run) -> tuple[Record, Segments]:
+    """The recorded training run of a run along the training, and its kernels.
+
+    Raises:
+        InvalidRun: an array is missing or damaged.
+    """
+    gram, cross, residuals = (np.array(run.array(f"along_{name}")) for name in ("gram", "cross", "residuals"))
+    facts = run.meta["along"]
+    record = Record(Recipe(**facts["recipe"]), int(run.meta["sizes"]["train"]), residuals)
+    return record, Segments(gram, cross, int(facts["segments"]["count"]))
+
+
+def _left_out(run: Run, rows: IntArray) -> Answer:
+    record, segments = recorded_of(run)
+    if len(rows) >= record.n:
+        raise InvalidSetting("nothing would be left to train on; keep at least one image.")
+    return _followed(run, record.n - len(rows), unrolled.leave_out(record, segments, [rows]))
+
+
+def _followed(run: Run, kept: int, changes: Changes) -> Answer:
+    """From the outputs of the real training run."""
+    samples = run.samples
+    held_out = (samples["split"] != TRAIN).to_numpy()
+    labels = samples["label"].to_numpy(np.int64)[held_out]
+    wanted = targets.encode(labels, len(run.meta["dataset"]["class_names"]))
+    now, sources = np.array(run.array("along_outputs")), list(samples["source"][held_out])
+    return Answer(
+        kept, float(changes.weight_information()[0]), float(changes.functional_information()[0]),
+        evaluate_outputs(now, wanted, sources), evaluate_outputs(now - changes.val_change[:, :, 0], wanted, sources),
+    )  # fmt: skip
 
 
 def _answer(run: Run, fit: Fit, changed: Fit) -> Answer:

@@ -1,12 +1,13 @@
 """F-SI: unique information in the predictions (Harutyunyan et al. 2021, eq. 8 and 16)."""
 
 from sampleinfo.information import functional_information
-from sampleinfo.scores.base import Score
+from sampleinfo.scores.base import LINEAR, Score
 
 SCORE = Score(
     name="functional_information",
     title="Functional information (F-SI)",
     unit="nats",
     sentence="How much the predictions on the validation images would change if this image were left out of training.",
+    assumes=LINEAR,
     compute=functional_information,
 )
