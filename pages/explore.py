@@ -10,8 +10,10 @@ from sampleinfo.ui.map import map_controls, map_panel
 begin_page("Explore")
 run = pick_run()
 if run is not None:
-    run_facts(run)
+    facts = st.container()
     view = map_controls(run)
+    with facts:
+        run_facts(run, view)
     with st.container(key="halves"):
         left, right = st.columns([6, 5], gap="medium")
         with left:

@@ -334,7 +334,7 @@ def _show(args: argparse.Namespace) -> None:
     score = find(args.score) if args.score else next(iter(run.scores.values()))
     if score.name not in run.scores:
         raise InvalidSetting(
-            f"the run {run.id} has no {score.title}; 'sampleinfo score' makes runs that do with --method {ALONG_TRAINING}."
+            f"the run {run.id} has no {score.title}; score its data with --method {ALONG_TRAINING} to have it."
         )
     _print_summary(run)
     table = run.samples

@@ -13,6 +13,7 @@ from sampleinfo.types import FloatArray
 #: Ten colours that stay apart for colour-blind eyes (Tol's muted scheme and black's substitute).
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#ee8866", "#882255", "#44aa99")
 FADED, MARKER = 0.12, 8
+SYMBOLS = ("circle", "diamond", "square", "cross")
 #: Values of a category up to which a legend names them; beyond that only hovering does.
 MOST_NAMED = 40
 #: Letters of a name in a legend or a hover text.
@@ -161,3 +162,45 @@ def histogram(values: FloatArray, selected: FloatArray, title: str, scale: str) 
 def preview_map(table: pd.DataFrame) -> go.Figure:
     """The first results of a run: places by PCA, colours by class."""
     return category_map(table, np.arange(len(table)), "pca", "class_name", ()).update_layout(height=320, dragmode="pan")
+
+
+def truth_scatter(
+    truth: FloatArray, estimates: dict[str, FloatArray], names: Sequence[str], title: str, logarithmic: bool
+) -> go.Figure:
+    """Estimates against the truth, one colour and symbol for each kind of estimate; on the line they agree.
+
+    Logarithmic axes are equally long in decades; zeros stand at the smallest positive value.
+    """
+    everything = np.concatenate([truth, *estimates.values()])
+    shown = {name: np.asarray(values, dtype=np.float64) for name, values in estimates.items()}
+    if logarithmic:
+        least = everything[everything > 0].min(initial=np.inf)
+        least = least if np.isfinite(least) else 1.0
+        truth, shown = np.maximum(truth, least), {name: np.maximum(each, least) for name, each in shown.items()}
+        low, high = np.log10(least), np.log10(max(everything.max(initial=least), least))
+    else:
+        low, high = float(everything.min(initial=0.0)), float(everything.max(initial=0.0))
+    room = 0.06 * (high - low) or 0.5
+    low, high = float(low - room), float(high + room)
+    ends = [10**low, 10**high] if logarithmic else [low, high]
+    figure = go.Figure(go.Scatter(
+        x=ends, y=ends, mode="lines", name="exactly right", line={"color": "#9aa7b0", "dash": "dash"}, hoverinfo="skip",
+    ))  # fmt: skip
+    for number, (name, values) in enumerate(shown.items()):
+        figure.add_scatter(
+            x=truth, y=values, mode="markers", name=name, text=[_escape(each) for each in names],
+            marker={"color": PALETTE[number], "symbol": SYMBOLS[number], "size": MARKER + 1, "opacity": 0.85},
+            hovertemplate="%{text}<br>really %{x:.3g}<br>" + _escape(name) + " %{y:.3g}<extra></extra>",
+        )  # fmt: skip
+    axis: dict[str, object] = {
+        "type": "log" if logarithmic else "linear",
+        "range": [low, high],
+        "zeroline": not logarithmic,
+    }
+    if logarithmic:
+        places, texts = log_ticks(low, high)
+        axis |= {"tickvals": [10**place for place in places], "ticktext": texts}
+    return figure.update_layout(
+        xaxis=axis | {"title": f"really: {title}"}, yaxis=axis | {"title": f"estimated: {title}"}, height=460,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )  # fmt: skip

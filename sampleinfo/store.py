@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from sampleinfo import pictures
-from sampleinfo.config import home
+from sampleinfo.config import RunConfig, home
 from sampleinfo.errors import InvalidRun, StorageError
 from sampleinfo.scores import SCORES, Score
 
@@ -135,6 +135,11 @@ def training_words(run: Run) -> str:
     chosen = " (least leave-one-out error)" if how["chosen"] else ""
     kind = "gradient flow for time" if how["continuous"] else "gradient descent, steps"
     return f"{kind} {how['steps']}{chosen} at lr {how['lr']:.3g}, ridge {ridge['value']:.3g}"
+
+
+def config_of(run: Run) -> RunConfig:
+    """The settings that made a run."""
+    return RunConfig.from_dict(run.meta["config"])
 
 
 def recipe_words(recipe: dict[str, Any]) -> str:

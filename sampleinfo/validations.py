@@ -238,8 +238,13 @@ GOOD, FAIR = 0.95, 0.8
 def badge(run: Run, method: str = RUN, kind: str = PREDICTIONS) -> Badge:
     """What the run's scores of ``kind`` rest on: the correlation of ``method`` with real retraining, or nothing yet."""
     known = trusted(run)
-    found = known.agreement(method, kind) if known else None
-    if known is None or found is None or found.pearson is None or found.pearson_interval is None:
+    return NOT_VALIDATED if known is None else badge_of(known, method, kind)
+
+
+def badge_of(known: Validation, method: str, kind: str = PREDICTIONS) -> Badge:
+    """The same by one validation."""
+    found = known.agreement(method, kind)
+    if found is None or found.pearson is None or found.pearson_interval is None:
         return NOT_VALIDATED
     low, high = found.pearson_interval
     words = f"{found.count} retrainings, {kind} r = {short(found.pearson)} [{short(low)}, {short(high)}]"

@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from sampleinfo import figures
-from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
@@ -83,11 +82,12 @@ def _cell(value: object) -> str:
 
 def _scores(run: Run, row: int) -> None:
     train = run.samples[run.samples["split"] == TRAIN]
-    for name, score in SCORES.items():
+    for name, score in run.scores.items():
         value = float(run.samples[name].iloc[row])
         st.markdown(
             f"**{score.title}** {figures.short(value, 3)} {score.unit} · {_rank(train[name], value)}  \n"
-            f":small[{score.sentence}]"
+            f":small[{score.sentence}]",
+            help=score.assumes,
         )
 
 

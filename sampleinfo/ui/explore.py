@@ -12,6 +12,7 @@ from sampleinfo.scores import SCORES
 from sampleinfo.store import PROBLEMS, Run, kernel_words, training_words
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.data_form import findings_table
+from sampleinfo.ui.fidelity import fidelity
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.map import View, clear_selection
 from sampleinfo.ui.state import open_by_id, opened_id
@@ -24,17 +25,17 @@ ORDERS = {
 }  # fmt: skip
 
 
-def run_facts(run: Run) -> None:
-    """What the scores rest on, in one line."""
+def run_facts(run: Run, view: View) -> None:
+    """What the scores rest on, in one line, and how true the one that is shown is."""
     meta = run.meta
     sizes, accuracy = meta["sizes"], meta["accuracy"]
     st.caption(
         f"{plain(meta['dataset']['title'])} · {plain(meta['model']['title'])} · {sizes['train']} training and "
         f"{sizes['validation']} validation images · kernel: {kernel_words(run)} · trained {training_words(run)} · "
         f"predicted accuracy {accuracy['validation']:.1%} on validation, {accuracy['leave_one_out']:.1%} leave-one-out"
-        " · :orange-badge[not validated against retraining]",
-        help="The scores are exact for the network linearized at its pre-trained weights; real training may differ.",
+        + (f" · really trained {run.meta['along']['accuracy']:.1%}" if run.meta.get("along") else "")
     )
+    fidelity(run, view.score)
     found = run.problems
     if not found.empty:
         words = ", ".join(f"{number} {kind}" for kind, number in found["kind"].value_counts().items())
@@ -98,7 +99,7 @@ def extremes(run: Run, view: View) -> None:
     high, low = ("most informative", "least informative") if score.unit == "nats" else ("highest", "lowest")
     for words, rows in ((high, ranked[:EXTREMES]), (low, ranked[::-1][:EXTREMES])):
         title = f"{len(rows)} {words}"
-        st.markdown(f"**{title}** · {score.title}", help=score.sentence)
+        st.markdown(f"**{title}** · {score.title}", help=f"{score.sentence} {score.assumes}")
         opened = gallery(
             run, rows.tolist(), _notes(run, rows, view.score), key=f"extreme-{words}", label=title,
             opened=opened_id(run), tile=SMALL_TILE,

@@ -21,7 +21,10 @@ header[data-testid="stHeader"] {height: 0; min-height: 0}
   .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
 }
 </style>"""
-PAGES = (("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"))
+PAGES = (
+    ("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"),
+    ("pages/validate.py", "Validate", ":material/verified:"),
+)  # fmt: skip
 
 
 def begin_page(title: str) -> None:

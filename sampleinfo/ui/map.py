@@ -20,8 +20,7 @@ from sampleinfo.ui.filters import Filter, filter_control, is_number
 from sampleinfo.ui.state import open_sample
 
 CATEGORIES = {"class_name": "Class", "source": "Source", "outcome": "Right or wrong"}
-NUMBERS = {name: score.title for name, score in SCORES.items()} | {"prediction_error": "Prediction error"}
-UNITS = {name: score.unit for name, score in SCORES.items()} | {"prediction_error": "output units"}
+ERROR = {"prediction_error": "Prediction error"}
 #: Stands for "none": a figure without any bright row draws all of them bright.
 NO_ROW = -1
 LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
@@ -29,24 +28,24 @@ LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
 
 @dataclass(frozen=True)
 class View:
-    """What the map shows: colour column, layout, ``linear`` or ``log`` colours, which splits, and what stays bright."""
+    """What the map shows: colour column, layout, ``linear`` or ``log`` colours, which splits, and what stays bright.
+
+    ``score`` is what the rest of the page ranks by.
+    """
 
     colour: str
     layout: str
     scale: str
     splits: tuple[str, ...]
     filter: Filter
-
-    @property
-    def score(self) -> str:
-        """The score that the rest of the page ranks by."""
-        return self.colour if self.colour in SCORES else "functional_information"
+    score: str
 
 
 def map_controls(run: Run) -> View:
     """The row of controls above the map."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        titles = NUMBERS | CATEGORIES | run.metadata
+        numbers = _numbers(run)
+        titles = numbers | CATEGORIES | run.metadata
         if st.session_state.get("colour") not in (None, *titles):
             del st.session_state["colour"]
         colour = st.selectbox(
@@ -60,7 +59,7 @@ def map_controls(run: Run) -> View:
         )  # fmt: skip
         scale = st.segmented_control(
             "Colour scale", ["log", "linear"], default="log", key="scale", required=True,
-            disabled=colour not in NUMBERS, help="Information is heavy-tailed: most images give little, a few much.",
+            disabled=colour not in numbers, help="Information is heavy-tailed: most images give little, a few much.",
         )  # fmt: skip
         both = st.toggle(
             "Show validation images", key="validation",
@@ -68,7 +67,13 @@ def map_controls(run: Run) -> View:
         )  # fmt: skip
         chosen = filter_control(run)
     splits = (TRAIN, "validation") if both else (TRAIN,)
-    return View(colour, layout or "umap", scale or "log", splits, chosen)
+    score = str(colour) if colour in run.scores else next(iter(run.scores))
+    return View(str(colour), layout or "umap", scale or "log", splits, chosen, score)
+
+
+def _numbers(run: Run) -> dict[str, str]:
+    """Columns that colours can show, and their titles; the truest score first."""
+    return {name: score.title for name, score in run.scores.items()} | ERROR
 
 
 def map_panel(run: Run, view: View) -> list[int]:
@@ -87,7 +92,7 @@ def map_panel(run: Run, view: View) -> list[int]:
     event = st.plotly_chart(
         figure, key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage"]},
-        alt=f"Map of {len(rows)} images coloured by {(NUMBERS | CATEGORIES | run.metadata)[view.colour]}",
+        alt=f"Map of {len(rows)} images coloured by {(_numbers(run) | CATEGORIES | run.metadata)[view.colour]}",
     )  # fmt: skip
     picked = _picked(event, len(samples))
     news = picked != st.session_state.get("map-event", [])
@@ -126,8 +131,9 @@ def _figure(run: Run, view: View, rows: np.ndarray, bright: list[int]) -> go.Fig
         return figures.score_map(samples, rows, view.layout, view.colour, title, "linear", bright)
     if view.colour in run.metadata:
         samples = samples.assign(**{view.colour: samples[view.colour].astype(object).fillna("none").astype(str)})
-    if view.colour in NUMBERS:
-        title = f"{NUMBERS[view.colour]}, {UNITS[view.colour]}"
+    if view.colour in (numbers := _numbers(run)):
+        unit = SCORES[view.colour].unit if view.colour in SCORES else "output units"
+        title = f"{numbers[view.colour]}, {unit}"
         return figures.score_map(samples, rows, view.layout, view.colour, title, view.scale, bright)
     if view.colour == "outcome":
         right = samples["predicted"] == samples["class_name"]

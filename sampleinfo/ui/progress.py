@@ -17,22 +17,32 @@ MARKS = {
     "lost": ":orange[:material/warning:]",
 }
 SHOWN = 3
-WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download"}
+EXPLORE = ("pages/explore.py", "Explore it", ":material/scatter_plot:")
+VALIDATED = ("pages/validate.py", "See how true it is", ":material/verified:")
+WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download", jobs.VALIDATE: "Validate"}
 
 
-def jobs_panel() -> None:
-    """The newest jobs; polls once a second while one is at work, and draws the whole page anew when it ends."""
-    found = jobs.list_jobs()[:SHOWN]
+def jobs_panel(task: str | None = None, run_id: str | None = None) -> None:
+    """The newest jobs, of one task and run where these are given.
+
+    Polls once a second while one is at work, and draws the whole page anew when it ends.
+    """
+    found = _newest(task, run_id)
     if any(job.active for job in found):
-        _live()
+        _live(task, run_id)
     else:
         for job in found:
             _ended(job)
 
 
+def _newest(task: str | None, run_id: str | None) -> list[JobStatus]:
+    wanted = (job for job in jobs.list_jobs() if task in (None, job.task) and run_id in (None, job.options.get("run")))
+    return list(wanted)[:SHOWN]
+
+
 @st.fragment(run_every=1.0)
-def _live() -> None:
-    found = jobs.list_jobs()[:SHOWN]
+def _live(task: str | None, run_id: str | None) -> None:
+    found = _newest(task, run_id)
     if not any(job.active for job in found):
         st.rerun()
     for job in found:
@@ -62,8 +72,8 @@ def _ended(job: JobStatus) -> None:
             f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {plain(job.message)}" if job.message else "")
         )
         if job.state == "done" and job.run_id:
-            st.page_link("pages/explore.py", label="Explore it", icon=":material/scatter_plot:",
-                         query_params={"run": job.run_id}, width="content")  # fmt: skip
+            page, label, icon = VALIDATED if job.task == jobs.VALIDATE else EXPLORE
+            st.page_link(page, label=label, icon=icon, query_params={"run": job.run_id}, width="content")
         if st.button("Dismiss", key=f"dismiss-{job.id}", type="tertiary"):
             jobs.dismiss(job.id)
             st.rerun()

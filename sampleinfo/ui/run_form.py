@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sampleinfo import jobs, planning
-from sampleinfo.config import KERNELS, SCOPES, RunConfig
+from sampleinfo.config import ALONG_TRAINING, CLOSED_FORM, KERNELS, METHODS, REAL_STEPS, SCOPES, RunConfig
 from sampleinfo.datasets import Facts
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.ui.data_form import Chosen, data_form
@@ -40,6 +40,13 @@ SPLIT_HELP = (
 PER_CLASS_HELP = "Of large data sets only so many images of every class are read at all, drawn at random."
 SCOPE_NAMES = {"all": "All layers", "last-stage": "Last stage and head", "head": "Head only"}
 TRAINING = ("To convergence", "A number of steps", "The best number of steps")
+METHOD_NAMES = {CLOSED_FORM: "Closed form: at once", ALONG_TRAINING: "Along the training: truer"}
+METHOD_HELP = (
+    "Closed form: assumes that the network stays so near its pre-trained weights that it is linear in them; no training. "
+    "Along the training: the real network is trained once as well, and every image's absence is followed through that "
+    "run; its scores are nearly as true as retraining without each image, at the cost of one training."
+)
+BATCH_HELP = "Images of one step of the real training."
 
 
 def run_form() -> None:
@@ -62,12 +69,17 @@ def run_form() -> None:
 def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfig | str:
     """The chosen settings, or what is wrong with them."""
     name, place = chosen.name, st.container()
+    method = st.segmented_control(
+        "Method", METHODS, default=CLOSED_FORM, format_func=METHOD_NAMES.__getitem__, key="method", required=True,
+        help=METHOD_HELP,
+    )  # fmt: skip
     with st.expander("More settings"):
         classes, split, per_class = _which_images(facts, name)
         left, right = st.columns(2)
         kernel = left.selectbox("Kernel", KERNELS, key="kernel", help=KERNEL_HELP)
         scope = right.selectbox("Trained", SCOPES, key="scope", help=SCOPE_HELP, format_func=SCOPE_NAMES.__getitem__)
-        steps, lr = _training()
+        real = _real() if method == ALONG_TRAINING else {}
+        steps, lr = (real.pop("steps"), real.pop("lr")) if real else _training()
         given = st.toggle("Set the ridge by hand", key="ridge-by-hand", help=RIDGE_HELP)
         ridge = st.number_input("Ridge", 0.0, 1e9, 1.0, format="%.3g", key="ridge", disabled=not given)
         left, right = st.columns(2)
@@ -91,7 +103,7 @@ def _settings(chosen: Chosen, facts: Facts, network: dict[str, Any]) -> RunConfi
             dataset=name, layout=chosen.options.layout, columns=chosen.options.columns, train=_unless(train, sizes[0]),
             validation=_unless(validation, sizes[1]), classes=classes,
             per_class=per_class, validation_split=split, kernel=kernel, scope=scope, steps=steps, lr=lr,
-            ridge=float(ridge) if given else None, seed=int(seed), memory=memory, **network,
+            ridge=float(ridge) if given else None, seed=int(seed), memory=memory, method=str(method), **real, **network,
         )  # fmt: skip
     except SampleInfoError as error:
         return str(error)
@@ -134,6 +146,20 @@ def _default_sizes(facts: Facts, classes: tuple[str, ...], per_class: int | None
         return facts.chosen(classes, per_class).sizes(None, None, split)
     except SampleInfoError:
         return max(1, facts.images * 2 // 3), max(1, facts.images // 3)
+
+
+def _real() -> dict[str, Any]:
+    """How the real network is trained."""
+    left, right = st.columns(2)
+    steps = left.number_input("Steps", 1, 100_000, REAL_STEPS, key="real-steps", help="Of plain gradient descent.")
+    lr = right.number_input(
+        "Learning rate", 1e-12, 1e6, None, format="%.3g", key="real-lr", placeholder="a quarter of what is stable",
+        help="On the mean loss.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    batch = left.number_input("Batch size", 1, 10**6, None, key="batch", placeholder="all images", help=BATCH_HELP)
+    segments = right.number_input("Segments", 1, 64, None, key="segments", placeholder="as many as it takes")
+    return {"steps": int(steps), "lr": lr, "batch_size": batch, "segments": segments}
 
 
 def _training() -> tuple[int | str | None, float | None]:

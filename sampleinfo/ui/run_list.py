@@ -7,6 +7,7 @@ import streamlit as st
 from sampleinfo import store
 from sampleinfo.store import Run, kernel_words, training_words
 from sampleinfo.ui import media
+from sampleinfo.ui.fidelity import COLOURS, best_badge
 from sampleinfo.ui.words import plain
 
 SHOWN = 30
@@ -29,12 +30,13 @@ def run_list() -> None:
 
 
 def _row(run: Run) -> None:
-    meta = run.meta
+    meta, badge = run.meta, best_badge(run)
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"run-{run.id}"):
         st.markdown(
             f"**{plain(run.title)}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
             f":small[accuracy {meta['accuracy']['validation']:.1%} · {training_words(run)} · "
-            f"{kernel_words(run)} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]"
+            f"{kernel_words(run)} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]  \n"
+            f":{COLOURS[badge.level]}-badge[{badge.words}]"
         )
         st.page_link("pages/explore.py", label="Explore", icon=":material/scatter_plot:",
                      query_params={"run": run.id}, width="content")  # fmt: skip

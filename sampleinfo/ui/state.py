@@ -18,7 +18,7 @@ def opened_row(run: Run) -> int | None:
     """The row of the image named in the address; the most informative one when none is named; None if unknown."""
     wanted = st.query_params.get("sample")
     if wanted is None:
-        return int(np.nanargmax(run.samples["functional_information"].to_numpy()))
+        return int(np.nanargmax(run.samples[next(iter(run.scores))].to_numpy()))
     found = np.flatnonzero(run.samples["sample_id"].to_numpy() == wanted)
     return int(found[0]) if found.size else None
 

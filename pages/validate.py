@@ -1,0 +1,18 @@
+"""Validate: what retraining for real did, beside what every estimate said it would do."""
+
+import streamlit as st
+
+from sampleinfo.ui.frame import begin_page, pick_run
+from sampleinfo.ui.progress import jobs_panel
+from sampleinfo.ui.validate import results, validate_form
+
+begin_page("Validate")
+run = pick_run()
+if run is not None:
+    with st.container(key="halves"):
+        left, right = st.columns([4, 8], gap="large")
+        with left:
+            validate_form(run)
+            jobs_panel("validate", run.id)
+        with right:
+            results(run)
