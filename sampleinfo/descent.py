@@ -162,7 +162,7 @@ def train_together(
     for step, rows in enumerate(recipe.batches(task.n)):
         total: Weights = {}
         for part in _chunks(rows, task.chunk):
-            images = channels_last(task.images(part))
+            images = task.images(part)
             found = slopes(weights, images, task.targets[part], kept[:, part].to(images.device))
             total = found if not total else {name: total[name] + found[name] for name in found}
         pull, rate = (

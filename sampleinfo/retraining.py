@@ -17,8 +17,8 @@ from sampleinfo.errors import InvalidSetting
 from sampleinfo.recipe import Recipe
 from sampleinfo.types import FloatArray, IntArray, Reporter, silent
 
-#: Runs that are tried side by side, numbers of weights up to which that can pay, and steps of the trial.
-TOGETHER, SMALL, TRIAL = 8, 2_000_000, 2
+#: Runs that are tried side by side, and seconds of one step beyond which that cannot pay; steps of the trial.
+TOGETHER, LONG, TRIAL = 8, 0.03, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +156,7 @@ def _trial(task: Task, recipe: Recipe, sets: Sequence[IntArray]) -> tuple[int, f
     short = replace(recipe, steps=min(TRIAL, recipe.steps))
     single = _seconds(lambda: descent.train(task, short, sets[0])) / short.steps
     count, best = 1, single
-    size = sum(value.numel() for value in task.initial().values())
-    if len(sets) > 1 and size <= SMALL:
+    if len(sets) > 1 and single <= LONG:
         some = list(sets[:TOGETHER])
         shared = _seconds(lambda: descent.train_together(task, short, some)) / short.steps / len(some)
         if shared < single:

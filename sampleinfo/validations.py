@@ -29,6 +29,8 @@ WEIGHTS, PREDICTIONS, ACCURACY, LOSS = "weights", "predictions", "accuracy", "lo
 KINDS = {WEIGHTS: "weight", PREDICTIONS: "functional", ACCURACY: "accuracy_change", LOSS: "loss_change"}
 #: Iterations of conjugate gradients for each image, at most.
 ITERATIONS = 100
+#: Steps of training that solving for one image usually costs: some ten iterations.
+SOLVING = 30
 RUN, MATCHED, ALONG, INFLUENCE, TRUE = "run", "matched", "along", "influence", "true"
 
 
@@ -136,7 +138,7 @@ def plan(run: Run, request: Request) -> tuple[dict[str, float], float]:
     stages = {
         "images": 12.0, "features": 1.0, **real,
         "retraining": once * (removals + sum(1 - share for share, _ in SETS[: request.sets])),
-        "influence": 0.4 * ITERATIONS * removals * planning.step_seconds(spec, n) * request.influence, "writing": 1.0,
+        "influence": SOLVING * removals * planning.step_seconds(spec, n) * request.influence, "writing": 1.0,
     }  # fmt: skip
     return stages, sum(stages.values())
 

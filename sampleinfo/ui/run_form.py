@@ -42,7 +42,7 @@ SCOPE_NAMES = {"all": "All layers", "last-stage": "Last stage and head", "head":
 TRAINING = ("To convergence", "A number of steps", "The best number of steps")
 METHOD_NAMES = {CLOSED_FORM: "Closed form: at once", ALONG_TRAINING: "Along the training: truer"}
 METHOD_HELP = (
-    "Closed form: assumes that the network stays so near its pre-trained weights that it is linear in them; no training. "
+    "Closed form: assumes that the network stays so near its pre-trained weights that it is linear in them. "
     "Along the training: the real network is trained once as well, and every image's absence is followed through that "
     "run; its scores are nearly as true as retraining without each image, at the cost of one training."
 )
