@@ -166,13 +166,14 @@ def train_together(
             found = slopes(weights, images, task.targets[part], kept[:, part].to(images.device))
             total = found if not total else {name: total[name] + found[name] for name in found}
         pull, rate = (
-            torch.from_numpy(x).float() for x in (recipe.decay(left), recipe.rate(kept[:, rows].sum(1).numpy()))
+            torch.from_numpy(x).to(task.targets)
+            for x in (recipe.decay(left), recipe.rate(kept[:, rows].sum(1).numpy()))
         )
         for name, value in weights.items():
             shape = (count, *[1] * (value.dim() - 1))
             if recipe.ridge:
-                value.sub_(pull.to(value.device).view(shape) * (value - initial[name]))
-            value.sub_(rate.to(value.device).view(shape) * total[name])
+                value.sub_(pull.view(shape) * (value - initial[name]))
+            value.sub_(rate.view(shape) * total[name])
         if not all(bool(torch.isfinite(each).all()) for each in weights.values()):
             raise _diverged(recipe, step)
         progress((step + 1) / recipe.steps)

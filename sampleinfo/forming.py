@@ -67,6 +67,12 @@ class Former:
             del expanded
             yield chunks
 
+    def dense(self, layers: list[str], progress: Callable[[float], None]) -> Caches:
+        """Of dense layers the inputs (images, in) and the gradients at the outputs (images, k, out), in one pass."""
+        caches = {name: self._cache(name) for name in layers}
+        self._fill([], caches, progress)
+        return caches
+
     def _some(self) -> Tensor:
         return next(self.module.parameters())
 

@@ -26,6 +26,8 @@ from sampleinfo.types import FloatArray, IntArray, Reporter, silent
 
 #: Bytes that blocks, caches and batches may take by default.
 MEMORY = 2 * 2**30
+#: How many times cheaper the kernel of a dense layer's weight must be without its Jacobian.
+FACTOR = 32
 Batches = Callable[[int, int], Tensor]
 
 
@@ -117,12 +119,15 @@ def _stream(
     rows: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Sum the products of all groups; each image has ``rows`` rows: its k outputs, or 1 where these are summed up."""
-    seen, plan = _planned(module, inputs, coordinates, memory)
+    seen = _probed(module, inputs, coordinates)
     if seen.reason is not None:
         warnings.warn(seen.reason, stacklevel=3)
+    coordinates, factored = _factored(module, seen, coordinates)
+    plan = passes.plan(module, inputs.total, seen, coordinates, memory)
     n, total = inputs.train * rows, inputs.total * rows
     done, gram, cross = _kept(checkpoint, plan, (n, total - n))
-    meter = _Meter(report, _work(inputs, seen, coordinates, rows), len(plan.passes), sum(map(len, coordinates)))
+    count = len(plan.passes) + bool(factored)
+    meter = _Meter(report, _work(inputs, seen, coordinates, rows), count, sum(map(len, coordinates)))
     former = Former(module, inputs.batch, inputs.total, seen, plan.batch, inputs.cuts)
     finished = 0
     for current in plan.passes:
@@ -139,18 +144,45 @@ def _stream(
             _check_finite(gram.diagonal(), cross[:, :1])
             if checkpoint is not None and finished < sum(map(len, coordinates)):
                 checkpoint.save(finished, gram, cross)
+    for entering, tangents in former.dense(factored, meter.forming).values() if factored else ():
+        products.accumulate_dense(gram, cross, entering, tangents.reshape(total, -1), meter.multiplying(0))
     _check_finite(gram.diagonal(), cross)
     products.mirror(gram)
     return gram, cross
 
 
+def _factored(module: nn.Module, seen: Probe, coordinates: list[Coordinates]) -> tuple[list[Coordinates], list[str]]:
+    """The entries whose Jacobian is formed, and the dense layers whose weights' kernel has a shorter form.
+
+    The Jacobian of a dense layer's weight is g x^T, so that its kernel <g, g'> <x, x'> costs c_in + c_out multiply-adds
+    for each pair of rows instead of c_in c_out.
+    """
+    formed, factored = [], []
+    for item in coordinates:
+        layer = module.get_submodule(item.layer)
+        if (
+            seen.reason is None and isinstance(layer, nn.Linear) and item.parameter == "weight" and item.scale == 1.0
+            and len(seen.entering.get(item.layer, ())) == 1 and len(item) == layer.weight.numel()
+            and len(item) >= FACTOR * sum(layer.weight.shape)
+        ):  # fmt: skip
+            factored.append(item.layer)
+        else:
+            formed.append(item)
+    return (formed, factored) if formed else (coordinates, [])
+
+
 def _planned(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int) -> tuple[Probe, Plan]:
+    seen = _probed(module, inputs, coordinates)
+    return seen, passes.plan(module, inputs.total, seen, _factored(module, seen, coordinates)[0], memory)
+
+
+def _probed(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates]) -> Probe:
     if not coordinates:
         raise InvalidSetting("no parameter entries to form a kernel over; choose at least one.")
     seen = passes.probe(module, inputs.batch(0, 1).to(device_of(module)))
     if seen.outputs != inputs.outputs:
         raise InvalidSetting(f"the network has {seen.outputs} outputs, but the kernel is to have {inputs.outputs}.")
-    return seen, passes.plan(module, inputs.total, seen, coordinates, memory)
+    return seen
 
 
 def _kept(checkpoint: Checkpoint | None, plan: Plan, shape: tuple[int, int]) -> tuple[int, FloatArray, FloatArray]:
@@ -233,9 +265,13 @@ def shared_peak_memory(module: nn.Module, inputs: Inputs, coordinates: list[Coor
 
 
 def _peak(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int, rows: int) -> int:
-    _, plan = _planned(module, inputs, coordinates, memory)
+    seen, plan = _planned(module, inputs, coordinates, memory)
     results = 8 * inputs.total * rows * inputs.train * rows
-    return results + plan.memory + products.scratch(inputs.total * rows, inputs.outputs // rows)
+    kept = sum(
+        4 * inputs.total * (seen.entering[name][0] + inputs.outputs * seen.leaving[name][0])
+        for name in _factored(module, seen, coordinates)[1]
+    )
+    return results + plan.memory + kept + products.scratch(inputs.total * rows, inputs.outputs // rows)
 
 
 def warm_up(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int = MEMORY) -> Speed:
@@ -244,8 +280,8 @@ def warm_up(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], m
     first, size = plan.passes[0], min(plan.batch, inputs.total)
     former = Former(module, inputs.batch, size, seen, plan.batch)
     forming = _best(2, lambda: [None for _ in former.run(first, lambda _: None)])
-    rows = inputs.total * inputs.outputs
-    width = min(products.CHUNK, sum(map(len, coordinates)))
+    rows, entries = inputs.total * inputs.outputs, sum(map(len, _factored(module, seen, coordinates)[0]))
+    width = min(products.CHUNK, entries)
     block = torch.randn(min(rows, products.ROWS), width, device=device_of(module))
     strip = block[: min(inputs.train * inputs.outputs, products.STRIP)]
     multiplying = _best(2, lambda: products.product(block, strip).cpu())
@@ -254,7 +290,7 @@ def warm_up(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], m
         len(block) * len(strip) * width / multiplying,
         len(plan.passes),
         inputs.total,
-        _multiplications(inputs, inputs.outputs) * sum(map(len, coordinates)),
+        _multiplications(inputs, inputs.outputs) * entries,
     )
 
 

@@ -47,6 +47,33 @@ def accumulate(gram: FloatArray, cross: FloatArray, chunks: list[Tensor], progre
 
     ``chunks``: (n + m, columns) each. Only the lower half of ``gram`` is kept up; ``mirror`` fills in the rest.
     """
+
+    def strip(rows: slice, columns: slice) -> Tensor:
+        return sum_of_products([(chunk[rows], chunk[columns]) for chunk in chunks])
+
+    _add(gram, cross, strip, progress)
+
+
+def accumulate_dense(
+    gram: FloatArray, cross: FloatArray, entering: Tensor, tangents: Tensor, progress: Callable[[float], None]
+) -> None:
+    """The same for the weight of a dense layer, whose Jacobian rows g x^T are never formed: <g, g'> <x, x'>.
+
+    ``entering``: (images, inputs) x; ``tangents``: (n + m, outputs) g, some rows for each image.
+    """
+    each = len(tangents) // len(entering)
+
+    def strip(rows: slice, columns: slice) -> Tensor:
+        first, second = (entering[torch.arange(part.start, part.stop) // each] for part in (rows, columns))
+        return product(tangents[rows], tangents[columns]) * product(first, second)
+
+    _add(gram, cross, strip, progress)
+
+
+def _add(
+    gram: FloatArray, cross: FloatArray, strip_of: Callable[[slice, slice], Tensor], progress: Callable[[float], None]
+) -> None:
+    """Add ``strip_of(rows, columns)`` for columns below n, and rows from these columns on."""
     n = len(gram)
     total = n + len(cross)
     sums = torch.from_numpy(gram), torch.from_numpy(cross)
@@ -55,7 +82,7 @@ def accumulate(gram: FloatArray, cross: FloatArray, chunks: list[Tensor], progre
         stop = min(start + step, n)
         for low in range(start, total, ROWS):
             high = min(low + ROWS, total)
-            strip = sum_of_products([(chunk[low:high], chunk[start:stop]) for chunk in chunks]).cpu()
+            strip = strip_of(slice(low, high), slice(start, stop)).cpu()
             inside = max(0, min(high, n) - low)
             if inside:
                 sums[0][low : low + inside, start:stop] += strip[:inside]

@@ -66,9 +66,10 @@ class Recipe:
             raise InvalidSetting(f"a batch of {self.batch_size} samples does not fit {n} training images.")
         rng, waiting = np.random.default_rng(self.seed), np.zeros(0, dtype=np.int64)
         for _ in range(self.steps):
-            if len(waiting) < self.batch_size:  # what is left of a shuffle begins the next batch
-                fresh = rng.permutation(np.setdiff1d(everything, waiting))
-                waiting = np.concatenate([waiting, fresh])
+            if len(waiting) < self.batch_size:  # what is left of a shuffle begins the next batch, and comes last again
+                fresh = rng.permutation(n)
+                again = np.isin(fresh, waiting)
+                waiting = np.concatenate([waiting, fresh[~again], fresh[again]])
             yield np.sort(waiting[: self.batch_size])
             waiting = waiting[self.batch_size :]
 

@@ -77,6 +77,31 @@ def test_cached_layers_give_the_same_kernel(memory: int) -> None:
     check(module, images, 6, memory)
 
 
+class Wide(nn.Module):
+    """Dense layers whose kernels are cheaper without their Jacobians, once in the middle and once at the end."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=2), nn.Flatten(), nn.Linear(100, 150), nn.ReLU(), nn.Linear(150, 120, bias=False),
+            nn.ReLU(), nn.Linear(120, outputs),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+@pytest.mark.parametrize("memory", [kernels.MEMORY, 200_000])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_dense_layers_need_no_jacobian(outputs: int, memory: int) -> None:
+    torch.manual_seed(3)
+    module, images = Wide(outputs).eval(), torch.randn(8, 3, 12, 12)
+    seen = passes.probe(module, images[:1])
+    formed, factored = kernels._factored(module, seen, jacobians.all_coordinates(module))
+    assert factored == ["body.2", "body.4"] and len(formed) == 5
+    check(module, images, 6, memory)
+
+
 @pytest.mark.parametrize("memory", [*MEMORIES, 100_000])
 def test_plans_cover_every_entry_once_within_the_memory(memory: int) -> None:
     module = randomised(Deep())

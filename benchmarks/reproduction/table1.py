@@ -50,7 +50,8 @@ def measure(name: str, options: Options, journal: Journal) -> dict[str, Any]:
     with journal.stage("kernel at w0"):
         problem = setup.problem(journal)
     ridge = setting.ridge(problem) if options.ridge is None else options.ridge
-    recipe = Recipe(sizes.steps, rate(problem, ridge, options), ridge)
+    lr = setting.lr if options.lr is None and setting.lr is not None else rate(problem, ridge, options)
+    recipe = Recipe(sizes.steps, lr, ridge)
     with journal.stage("closed form for all"):
         closed = _closed(linearized.fit(problem, Training(recipe.steps, recipe.lr, ridge)))
     recorded = record(setup, recipe, sizes.segments, journal)
