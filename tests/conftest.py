@@ -15,8 +15,11 @@ from threadpoolctl import threadpool_limits
 from sampleinfo import datasets, store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
+from sampleinfo.validations import Request
 
 SMALL = RunConfig("mnist-4v9", train=60, validation=40)
+ALONG = RunConfig("mnist-4v9", train=24, validation=20, method="along-training", steps=6, segments=2)
+REQUEST = Request(removals=5, sets=3)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,23 @@ def small_run(small_home: Path) -> Run:
 def _is_small(run: Run) -> bool:
     wanted = replace(SMALL, kernel="exact").as_dict()
     return bool(run.meta["config"] == wanted)
+
+
+@pytest.fixture(scope="session")
+def along_run(small_home: Path) -> Run:
+    """A finished run along the training: mnist-4v9, 24 training and 20 validation images, 6 steps in 2 segments."""
+    from sampleinfo import pipeline
+
+    return pipeline.score(ALONG)
+
+
+@pytest.fixture(scope="session")
+def validated_run(along_run: Run) -> Run:
+    """The same, validated: 5 images and 3 sets left out."""
+    from sampleinfo import validation
+
+    validation.validate(along_run, REQUEST)
+    return along_run
 
 
 @pytest.fixture(scope="session")
