@@ -17,6 +17,7 @@ is 1 - h_i times the exact change, where h_i = J_i H^-1 J_i^T is the leverage of
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.func import jvp, vjp, vmap
+from torch import Tensor, nn
+from torch.func import functional_call, jvp, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sampleinfo.descent import Task, Weights
@@ -159,10 +160,16 @@ def _differentiable() -> Iterator[None]:
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # torch's own rules use it
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _forward(module: nn.Module, images: Tensor, weights: Weights) -> Tensor:
+    found: Tensor = functional_call(module, weights, (images,))
+    return found
 
 
 def _pulled(pull: Callable[[Tensor], tuple[Weights]], cotangents: Tensor) -> Weights:
@@ -215,10 +222,12 @@ class _Curvature:
         return found
 
     def _forwards(self, rows: IntArray) -> Iterator[Forward]:
-        """The network on the images of ``rows``, a chunk after the other, as functions of the weights."""
+        """The network on the images of ``rows``, a chunk after the other, as functions of the weights.
+
+        Channels stay outermost: innermost, some layers have no derivative for several vectors at a time.
+        """
         for some in _slices(len(rows), self.task.chunk):
-            images = self.task.images(rows[some])
-            yield partial(self.task.forward, images=images)
+            yield partial(_forward, self.task.module, self.task.images(rows[some]))
 
     def _pushed(self, forward: Forward, vectors: Tensor) -> Tensor:
         """(C, b, k) derivatives along each vector."""

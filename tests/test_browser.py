@@ -180,6 +180,43 @@ def _open_by_keyboard_and_follow_the_link(browser: Browser, page: Page) -> None:
     expect(other.get_by_role("heading", name=third)).to_be_visible()
 
 
+def test_a_run_is_validated(browser: Browser, address: tuple[str, Path]) -> None:
+    """By keyboard: settings, the button, the verdict; it survives a reload, and Explore wears the badge."""
+    url, home = address
+    run = next(path for path in (home / "runs").iterdir() if path.suffix != ".partial" and path.name[0] != ".")
+    page = fresh(browser)
+    page.goto(f"{url}/validate?run={run.name}")
+    settle(page)
+    expect(page.get_by_text("Not validated yet.")).to_be_visible()
+    _fill(page, "Retrainings", "4")
+    page.get_by_text("More settings").click()
+    settle(page)
+    for label, value in (("Steps", "5"), ("Segments", "2"), ("Sets left out", "2")):
+        _fill(page, label, value)
+    page.get_by_text("Compare with influence functions").click()
+    settle(page)
+    page.get_by_role("button", name="Validate").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Cancel").wait_for()
+    expect(page.get_by_text("foretells retraining best")).to_be_visible(timeout=240_000)
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("4 retrainings, predictions r =").first).to_be_visible()
+    page.get_by_text("Accuracy without a set").click()
+    settle(page)
+    expect(page.get_by_text("Accuracy without each set")).to_be_visible()
+    page.get_by_text("Predictions (F-SI)").click()
+    page.locator("[role=listbox][aria-label='Worst misses'] [role=option]").nth(3).wait_for()
+    misses = ids(page, "Worst misses")
+    assert len(misses) == 4
+    page.screenshot(path=OUTPUT / "validated.png", full_page=True)
+    page.locator("[role=listbox][aria-label='Worst misses'] [role=option]").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=misses[0])).to_be_visible()
+    assert "explore" in page.url
+    expect(page.get_by_text("4 retrainings, predictions r =")).to_be_visible()
+
+
 def test_own_images_are_looked_at_checked_and_run(
     browser: Browser, address: tuple[str, Path], own_images: Path
 ) -> None:
@@ -233,7 +270,7 @@ def _fill(page: Page, label: str, value: str) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 800])
-@pytest.mark.parametrize("place", ["", "explore"])
+@pytest.mark.parametrize("place", ["", "explore", "validate"])
 def test_every_page_opened_first(
     browser: Browser, address: tuple[str, Path], place: str, width: int, theme: str
 ) -> None:
@@ -247,9 +284,11 @@ def test_every_page_opened_first(
     )
     page.goto(f"{address[0]}/{place}")
     settle(page)
-    if place:
+    if place == "explore":
         page.locator("[role=listbox][aria-label='Images'] [role=option]").first.wait_for()
         page.locator(".nsewdrag").first.wait_for()
+    if place == "validate":
+        page.get_by_role("heading", name="Retrain for real").wait_for()
     page.wait_for_timeout(1500)
     page.screenshot(path=OUTPUT / f"{place or 'home'}-{theme}-{width}.png")
     assert problems == []

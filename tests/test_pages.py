@@ -141,7 +141,7 @@ def test_explore_shows_the_most_informative_first(small_run: Run) -> None:
     shown = texts(opened("pages/explore.py"))
     best = small_run.samples["functional_information"].idxmax()
     assert f"#### {small_run.samples['sample_id'][best]}" in shown
-    assert "All 60 training images" in shown and "not validated against retraining" in shown
+    assert "All 60 training images" in shown and "orange-badge[not validated]" in shown
 
 
 def test_explore_opens_the_sample_of_the_link(small_run: Run) -> None:
@@ -153,6 +153,47 @@ def test_explore_opens_the_sample_of_the_link(small_run: Run) -> None:
 def test_explore_with_a_wrong_link(small_run: Run) -> None:
     assert "no image called 'nothing'" in texts(opened("pages/explore.py", run=small_run.id, sample="nothing"))
     assert "There is no run called 'gone'" in texts(opened("pages/explore.py", run="gone"))
+
+
+def test_validate_without_runs_and_without_a_validation(empty_home: Path) -> None:
+    assert "There are no runs yet" in texts(opened("pages/validate.py"))
+
+
+def test_validate_says_what_to_do_and_what_is_impossible(small_run: Run) -> None:
+    test = opened("pages/validate.py", run=small_run.id)
+    assert "Not validated yet." in texts(test) and "Along the training" in texts(test)
+    assert test.number_input(key=f"removals-{small_run.id}").value == 24
+    test.number_input(key=f"batch-{small_run.id}").set_value(60).run()
+    assert not test.exception and not test.error
+    test.selectbox(key="choose").set_value("all").run()
+    assert test.number_input(key=f"removals-{small_run.id}").disabled
+
+
+def test_validate_shows_estimates_beside_the_truth(validated_run: Run) -> None:
+    test = opened("pages/validate.py", run=validated_run.id)
+    shown = texts(test)
+    assert "foretells retraining best" in "".join(str(each.value) for each in test.subheader)
+    assert "**5 retrainings, predictions r = " in shown and "6 steps at lr" in shown
+    table = test.dataframe[0].value
+    titles = ["Closed form, as this run's scores", "Along the training", "Influence function"]
+    assert table["estimate"].tolist() == titles and table["F-SI, r"].str.match(r"^-?(1)?\.\d\d \[").all()
+    for kind, words in (("weights", "estimate / truth"), ("accuracy", "Accuracy without each set"),
+                        ("loss", "Accuracy without each set")):  # fmt: skip
+        test.session_state["kind"] = kind
+        test.run()
+        assert not test.exception and words in texts(test)
+    assert len(test.dataframe[1].value) == 3
+
+
+def test_the_badge_belongs_to_the_score_that_is_shown(validated_run: Run) -> None:
+    test = opened("pages/explore.py", run=validated_run.id)
+    assert test.selectbox(key="colour").value == "functional_information_along"
+    assert "green-badge[5 retrainings, predictions r = " in texts(test) and "Follows one real training run" in texts(
+        test
+    )
+    test.selectbox(key="colour").set_value("weight_information").run()
+    assert "badge[5 retrainings, weights r = " in texts(test) and "linear in them" in texts(test)
+    assert "badge[5 retrainings, predictions r = " in texts(opened("app.py"))
 
 
 @pytest.mark.parametrize("colour", ["weight_information", "leave_one_out_error", "prediction_error", "class_name",
@@ -177,7 +218,7 @@ def test_selection_survives_a_change_of_colour(small_run: Run) -> None:
 def test_pages_import_no_heavy_library() -> None:
     code = (
         "import sys, sampleinfo.ui.map, sampleinfo.ui.detail, sampleinfo.ui.explore, sampleinfo.ui.run_form, "
-        "sampleinfo.ui.run_list, sampleinfo.ui.progress, sampleinfo.ui.data_form; "
+        "sampleinfo.ui.run_list, sampleinfo.ui.progress, sampleinfo.ui.data_form, sampleinfo.ui.validate; "
         "print([m for m in ('torch', 'umap', 'sklearn', 'numba') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -158,7 +158,7 @@ def _real() -> dict[str, Any]:
     )  # fmt: skip
     left, right = st.columns(2)
     batch = left.number_input("Batch size", 1, 10**6, None, key="batch", placeholder="all images", help=BATCH_HELP)
-    segments = right.number_input("Segments", 1, 64, None, key="segments", placeholder="as many as it takes")
+    segments = right.number_input("Segments", 1, 64, None, key="segments", placeholder="automatic")
     return {"steps": int(steps), "lr": lr, "batch_size": batch, "segments": segments}
 
 

@@ -40,6 +40,8 @@ def _row(run: Run) -> None:
         )
         st.page_link("pages/explore.py", label="Explore", icon=":material/scatter_plot:",
                      query_params={"run": run.id}, width="content")  # fmt: skip
+        st.page_link("pages/validate.py", label="Validate", icon=":material/verified:",
+                     query_params={"run": run.id}, width="content")  # fmt: skip
         with st.popover("Delete", type="tertiary"):
             st.write("The run's scores and arrays go; this cannot be undone.")
             if st.button("Delete this run", key=f"delete-{run.id}"):

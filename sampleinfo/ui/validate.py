@@ -31,7 +31,8 @@ from sampleinfo.validations import (
     short,
 )
 
-MISSES = 10
+#: Images of the worst misses, and pixels of one.
+MISSES, WIDE = 10, 92
 CHOICE_NAMES = {"stratified": "Spread over the ranking", "random": "At random", "all": "Every training image"}
 CHOICE_HELP = (
     "Spread over the ranking: the images are ranked by their information, cut into as many equal parts, and one is "
@@ -111,7 +112,7 @@ def _settings(run: Run, n: int) -> dict[str, Any]:
     left, right = st.columns(2)
     sets = left.number_input("Sets left out", 0, len(SETS), 6, key="sets", help=SETS_HELP)
     segments = right.number_input(
-        "Segments", 1, 64, None, key="segments", placeholder="as many as it takes",
+        "Segments", 1, 64, None, key="segments", placeholder="automatic",
         help="Of the recorded training run. By itself, 1, 2, 4, 8 are tried until doubling them changes little.",
     )  # fmt: skip
     influence = st.toggle(
@@ -210,22 +211,22 @@ def _table(found: Validation) -> None:
     rows = []
     for name in found.methods:
         row = {"estimate": METHODS[name].title}
-        for kind in (PREDICTIONS, WEIGHTS):
+        for kind, title in ((PREDICTIONS, "F-SI"), (WEIGHTS, "SI")):
             known = found.agreement(name, kind)
-            row[f"{kind}, r"] = _words(known)
-            row[f"{kind}, ranks"] = "" if known is None or known.spearman is None else short(known.spearman)
-        row["accuracy of sets, r"] = _words(found.agreement(name, ACCURACY))
-        ratio = found.agreement(name, PREDICTIONS)
-        row["estimate / truth"] = "" if ratio is None or ratio.ratio is None else figures.short(ratio.ratio)
+            row[f"{title}, r"] = _words(known)
+            row[f"{title}, ranks"] = "" if known is None or known.spearman is None else short(known.spearman)
+            row[f"{title}, ratio"] = "" if known is None or known.ratio is None else figures.short(known.ratio)
         rows.append(row)
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="agreement",
-        column_config={
-            "predictions, r": st.column_config.TextColumn(help="Pearson's correlation of the nats [95 % interval]"),
-            "predictions, ranks": st.column_config.TextColumn(help="Spearman's correlation: of the order alone"),
-            "estimate / truth": st.column_config.TextColumn(help="Median over the images left out; 1 is right"),
-        },
-    )  # fmt: skip
+    help_ = {
+        "r": "Pearson's correlation of the estimated nats with the real ones [95 % interval]",
+        "ranks": "Spearman's correlation: of the order alone",
+        "ratio": "Median of estimate / truth over the images left out; 1 is right",
+    }
+    columns = {
+        f"{title}, {name}": st.column_config.TextColumn(help=words)
+        for title in ("F-SI", "SI") for name, words in help_.items()
+    }  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="agreement", column_config=columns)
     with st.expander("What each estimate assumes"):
         for name in found.methods:
             st.markdown(f"**{METHODS[name].title}.** {METHODS[name].sentence}")
@@ -280,10 +281,11 @@ def _misses(run: Run, found: Validation, kind: str) -> None:
     truth, estimate = (found.removals[f"{name}_{column}"].to_numpy(dtype=np.float64) for name in (TRUE, str(method)))
     order = np.argsort(-np.abs(estimate - truth), kind="stable")[:MISSES]
     rows = found.removals["row"].to_numpy(dtype=int)[order]
-    notes = [f"{figures.short(estimate[i])}, true {figures.short(truth[i])}" for i in order]
-    st.caption("Below each image: the estimate, then what retraining did, in nats. Largest difference first.")
-    opened = gallery(
-        run, rows.tolist(), notes, key="worst", label="Worst misses", opened=st.query_params.get("sample", "")
+    notes = [f"{figures.short(estimate[i])} / {figures.short(truth[i])}" for i in order]
+    st.caption(
+        "Below each image its label, and estimate / truth in nats; largest difference first. Open one to see it on "
+        "Explore."
     )
+    opened = gallery(run, rows.tolist(), notes, key="worst", label="Worst misses", opened="", tile=WIDE)
     if opened:
         st.switch_page("pages/explore.py", query_params={"run": run.id, "sample": opened})
