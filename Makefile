@@ -2,7 +2,7 @@ PORT ?= 8501
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test lint bench clean
+.PHONY: app test lint bench reproduce clean
 .DELETE_ON_ERROR:
 
 ## The dashboard on http://localhost:$(PORT)
@@ -22,6 +22,10 @@ lint: .venv/.dev-installed
 
 bench: .venv/.dev-installed
 	.venv/bin/python -m benchmarks.run --quick
+
+## The paper's figures at small sizes, into docs/reproduction
+reproduce: .venv/.dev-installed
+	.venv/bin/python -m benchmarks.reproduce all --quick
 
 clean:
 	rm -rf .venv

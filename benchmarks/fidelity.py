@@ -52,7 +52,7 @@ class Task:
     @classmethod
     def of(cls, train: int, validation: int) -> Task:
         """MNIST with ten classes."""
-        data = splitting.split(datasets.load("mnist"), train, validation, seed=0)
+        data = splitting.split(datasets.read("mnist"), train, validation, seed=0)
         return cls(models.load(models.find("resnet20"), OUTPUTS, seed=0), data, train)
 
     def problem(self, chosen: list[Coordinates], shared: bool) -> tuple[Problem, float]:
