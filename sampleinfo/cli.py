@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from sampleinfo import cli_validate, datasets, exports, models, planning, store, validations
 from sampleinfo.config import ALONG_TRAINING, DEVICES, HEADS, KERNELS, METHODS, OUTPUTS, SCOPES, RunConfig
-from sampleinfo.console import print_table, tracked
+from sampleinfo.console import INTERRUPTED, print_table, tracked
 from sampleinfo.datasets import problems
 from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError, printable
 from sampleinfo.planning import Estimate
@@ -24,7 +24,6 @@ from sampleinfo.scores import SCORES, find
 from sampleinfo.store import Run, kernel_words, training_words
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
-INTERRUPTED = 130
 #: Rows of a table that are printed at most.
 MOST_ROWS = 20
 DATASET_HELP = "a name, the path of your own, torchvision:NAME, or several joined with +; see 'sampleinfo datasets'"

@@ -9,11 +9,9 @@ from rich.console import Console
 
 from sampleinfo import store, validations
 from sampleinfo.agreement import Agreement
-from sampleinfo.console import print_table, tracked
+from sampleinfo.console import INTERRUPTED, print_table, tracked
 from sampleinfo.progress import Tracker
 from sampleinfo.validations import ACCURACY, CHOICES, LOSS, METHODS, PREDICTIONS, WEIGHTS, Request, Validation, short
-
-INTERRUPTED = 130
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,9 @@ from rich.table import Table
 from sampleinfo.progress import Tracker
 from sampleinfo.types import Reporter
 
+#: The exit code of work that a person stopped.
+INTERRUPTED = 130
+
 
 @contextmanager
 def tracked(tracker: Tracker, console: Console) -> Iterator[Reporter]:

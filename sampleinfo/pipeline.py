@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
 from sampleinfo.prepared import Prepared
 from sampleinfo.problem import choose_training, half_stable_lr
+from sampleinfo.progress import Timings
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
@@ -35,20 +34,6 @@ from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 #: Raised when a change makes old results incomparable.
 METHOD = 3
 NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
-
-
-@dataclass
-class Timings:
-    """Seconds per stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
 def score(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sampleinfo.planning import STAGE_WORDS, Estimate
@@ -65,3 +67,17 @@ class Tracker:
             return planned
         measured = self.seconds * (1 - self.fraction) / self.fraction
         return (1 - self.fraction) * planned + self.fraction * measured
+
+
+@dataclass
+class Timings:
+    """Seconds per stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)

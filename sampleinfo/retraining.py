@@ -16,6 +16,7 @@ from sampleinfo.descent import Task, Weights
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.recipe import Recipe
 from sampleinfo.types import FloatArray, IntArray, Reporter, silent
+from sampleinfo.unrolled import Changes
 
 #: Runs that are tried side by side, and seconds of one step beyond which that cannot pay; steps of the trial.
 TOGETHER, LONG, TRIAL = 8, 0.03, 2
@@ -79,31 +80,10 @@ class Folder:
         return self.path / f"{number:06d}.npy"
 
 
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """What leaving out each of S sets changes when the network is trained again, as in ``unrolled.Changes``.
-
-    ``val_change``: (m, k, S) f - f_-R; ``weight_change``: (S,) ||w - w_-R||^2; ``val_outputs``: (m, k, S) f_-R.
-    """
-
-    val_change: FloatArray
-    weight_change: FloatArray
-    val_outputs: FloatArray
-
-    def functional_information(self, noise_variance: float = 1.0) -> FloatArray:
-        """(S,) nats in the predictions (Harutyunyan et al. 2021, eq. 16)."""
-        energy = np.einsum("jks,jks->s", self.val_change, self.val_change)
-        return np.asarray(energy / (2 * noise_variance * len(self.val_change)))
-
-    def weight_information(self, noise_variance: float = 1.0) -> FloatArray:
-        """(S,) nats in the weights (eq. 5, isotropic smoothing)."""
-        return np.asarray(self.weight_change / (2 * noise_variance))
-
-
 def retrain(
     task: Task, recipe: Recipe, final: Weights, sets: Sequence[IntArray], keeper: Keeper | None = None,
     report: Reporter = silent, faster: Callable[[float], None] = lambda _: None,
-) -> Truth:  # fmt: skip
+) -> Changes:  # fmt: skip
     """Train without each of ``sets``, everything else being the same, and compare with ``final``, trained on all.
 
     Several runs go side by side where a trial finds that faster. ``faster`` is told the seconds that one run takes.
@@ -134,13 +114,13 @@ def retrain(
             outcome = Outcome(descent.squared_distance(final, weights), task.val_outputs(weights))
             keeper.keep(number, outcome)
             found[number] = outcome
-    return _truth(task, final, [found[number] for number in range(len(sets))])
+    return _changes(task, final, [found[number] for number in range(len(sets))])
 
 
-def _truth(task: Task, final: Weights, outcomes: Sequence[Outcome]) -> Truth:
+def _changes(task: Task, final: Weights, outcomes: Sequence[Outcome]) -> Changes:
     outputs = task.val_outputs(final)
     others = np.stack([each.val_outputs for each in outcomes], axis=2) if outcomes else np.zeros((*outputs.shape, 0))
-    return Truth(outputs[:, :, None] - others, np.array([each.weight_change for each in outcomes]), others)
+    return Changes(outputs[:, :, None] - others, np.array([each.weight_change for each in outcomes]))
 
 
 def _run(task: Task, recipe: Recipe, sets: Sequence[IntArray], progress: descent.Progress) -> list[Weights]:

@@ -178,10 +178,10 @@ def _solve(
 
 def _changes(record: Record, segments: Segments, coefficients: FloatArray) -> Changes:
     """From coefficients (L N, S) of w_-R - w."""
-    moved = segments.cross @ coefficients
+    moved, shape = segments.cross @ coefficients, (len(segments.cross) // record.k, record.k, coefficients.shape[1])
     lengths = np.einsum("rs,rs->s", coefficients, segments.gram @ coefficients, dtype=np.float64)
     return Changes(
-        finite(-moved.reshape(-1, record.k, coefficients.shape[1]).astype(np.float64), "prediction changes"),
+        finite(-moved.reshape(shape).astype(np.float64), "prediction changes"),
         finite(np.maximum(lengths, 0.0), "weight changes"),
     )
 

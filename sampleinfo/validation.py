@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,16 +26,16 @@ from sampleinfo import (
 )
 from sampleinfo.agreement import agreement
 from sampleinfo.along import gentle_lr
-from sampleinfo.config import REAL_STEPS, RunConfig, fingerprint
+from sampleinfo.config import REAL_STEPS, fingerprint
 from sampleinfo.descent import Task
 from sampleinfo.errors import InvalidData, InvalidSetting
 from sampleinfo.evaluation import Accuracy, evaluate_outputs
 from sampleinfo.linearized import Fit, Training
 from sampleinfo.partial import Partial
 from sampleinfo.prepared import Prepared
+from sampleinfo.progress import Timings
 from sampleinfo.recipe import Recipe
 from sampleinfo.recorded import Chosen, Recorded
-from sampleinfo.retraining import Truth
 from sampleinfo.settling import network_identity, settle
 from sampleinfo.store import Run
 from sampleinfo.summary import machine, versions
@@ -100,37 +100,30 @@ class Work:
     partial: Partial
     report: Reporter
     announce: Callable[[dict[str, float]], None]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+    timings: Timings = field(default_factory=Timings)
 
     def run(self) -> None:
         """All stages in order."""
         ready = self._ready()
         task = ready.task(self.fit.problem.residual)
-        with self.stage("training"):
+        with self.timings.stage("training"):
             real = recorded.record(task, self.recipe, self.partial.working, self.report, self.request.segments)
-        self.announce({"training": max(self.seconds["training"], 0.1)})
-        with self.stage("segments"):
+        self.announce({"training": max(self.timings.seconds["training"], 0.1)})
+        with self.timings.stage("segments"):
             chosen = self._segments(ready, task, real)
-        with self.stage("along"):
+        with self.timings.stage("along"):
             changes = unrolled.leave_each_out(real.record, chosen.segments, self.report)
         rows, sets = self._rows(changes), self._sets(changes)
-        with self.stage("retraining"):
+        with self.timings.stage("retraining"):
             keeper = retraining.Folder(self.partial.working / "outcomes")
             wanted = [*(np.array([row]) for row in rows), *sets.values()]
             truth = retraining.retrain(
                 task, self.recipe, real.final, wanted, keeper, self.report, self._timed(len(wanted))
             )
-        estimates = self._estimates(rows, sets, real, chosen)
+        estimates = self._estimates(rows, sets, real, chosen, changes)
         facts: dict[str, Any] = {"segments": chosen.as_dict()}
         if self.request.influence:
-            with self.stage("influence"):
+            with self.timings.stage("influence"):
                 estimates[INFLUENCE], facts["influence"] = self._influence(task, real, rows)
         self.report("writing", 0, 1)
         outputs = task.val_outputs(real.final) - ready.outputs[task.n :] + self.fit.problem.val_outputs
@@ -143,8 +136,8 @@ class Work:
         Raises:
             InvalidData: they are not.
         """
-        config, meta = RunConfig.from_dict(self.source.meta["config"]), self.source.meta
-        with self.stage("images"):
+        config, meta = store.config_of(self.source), self.source.meta
+        with self.timings.stage("images"):
             settled = settle(config, self.report)
             if settled.dataset.fingerprint() != meta["dataset"]["fingerprint"]:
                 raise InvalidData(
@@ -158,7 +151,7 @@ class Work:
                     "again, then validate the new run."
                 )
             pixels = prepared.read_inputs(config, settled, self.report)
-        with self.stage("features"):
+        with self.timings.stage("features"):
             network = prepared.load(config, settled.plan.outputs)
             return prepared.prepare(config, settled, pixels, network, self.report)
 
@@ -194,17 +187,16 @@ class Work:
         return found
 
     def _estimates(
-        self, rows: IntArray, sets: dict[str, IntArray], real: Recorded, chosen: Chosen
+        self, rows: IntArray, sets: dict[str, IntArray], real: Recorded, chosen: Chosen, each: Changes
     ) -> dict[str, tuple[Changes, Changes | None]]:
-        """For every method the changes of the removals and of the sets."""
-        removed = [np.array([row]) for row in rows]
+        """For every method the changes of the removals and of the sets; ``each``: along the training, of all images."""
         found: dict[str, tuple[Changes, Changes | None]] = {RUN: self._closed_form(self.fit, rows, sets)}
         training = Training(self.recipe.steps, self.recipe.lr, self.recipe.ridge)
         if training != self.fit.training:
             with suppress(InvalidSetting):  # a rate that the linear network does not stand
                 found[MATCHED] = self._closed_form(linearized.fit(self.fit.problem, training), rows, sets)
-        both = unrolled.leave_out(real.record, chosen.segments, [*removed, *sets.values()])
-        found[ALONG] = (_part(both, slice(0, len(rows))), _part(both, slice(len(rows), None)))
+        several = unrolled.leave_out(real.record, chosen.segments, list(sets.values()))
+        found[ALONG] = (_part(each, rows), several)
         return found
 
     def _closed_form(self, fit: Fit, rows: IntArray, sets: dict[str, IntArray]) -> tuple[Changes, Changes]:
@@ -229,12 +221,11 @@ class Work:
         return (found.changes, None), facts
 
     def _write(
-        self, rows: IntArray, sets: dict[str, IntArray], truth: Truth,
+        self, rows: IntArray, sets: dict[str, IntArray], truth: Changes,
         estimates: dict[str, tuple[Changes, Changes | None]], outputs: FloatArray, facts: dict[str, Any],
     ) -> None:  # fmt: skip
         """``outputs``: (m, k) of the network trained on everything, in the terms of the run's problem."""
-        both = Changes(truth.val_change, truth.weight_change)
-        known = {TRUE: (_part(both, slice(0, len(rows))), _part(both, slice(len(rows), None))), **estimates}
+        known = {TRUE: (_part(truth, slice(0, len(rows))), _part(truth, slice(len(rows), None))), **estimates}
         ids = self.source.samples["sample_id"].to_numpy()[rows]
         removals = pd.DataFrame({"sample_id": ids, "row": rows})
         groups = pd.DataFrame({"name": list(sets), "size": [len(each) for each in sets.values()]})
@@ -275,11 +266,11 @@ class Work:
             "run": self.source.id, "recipe": self.recipe.as_dict(), "request": self.request.as_dict(),
             "removals": len(removals), "sets": len(sets), "accuracy": reached.accuracy, "loss": reached.loss,
             "agreement": {name: _agreements(name, removals, sets) for name in methods},
-            **facts, "timings": self.seconds, "versions": versions(), "machine": machine(),
+            **facts, "timings": self.timings.seconds, "versions": versions(), "machine": machine(),
         }  # fmt: skip
 
 
-def _part(changes: Changes, columns: slice) -> Changes:
+def _part(changes: Changes, columns: slice | IntArray) -> Changes:
     return Changes(changes.val_change[:, :, columns], changes.weight_change[columns])
 
 

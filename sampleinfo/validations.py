@@ -17,10 +17,10 @@ import pandas as pd
 
 from sampleinfo import planning
 from sampleinfo.agreement import LEAST, Agreement
-from sampleinfo.config import REAL_STEPS, RunConfig
+from sampleinfo.config import REAL_STEPS
 from sampleinfo.errors import InvalidRun, InvalidSetting
 from sampleinfo.settling import find_model
-from sampleinfo.store import Run, recipe_words
+from sampleinfo.store import Run, config_of, recipe_words
 
 FORMAT = 1
 FOLDER, SUMMARY, REMOVALS_FILE, SETS_FILE = "validations", "validation.json", "removals.parquet", "sets.parquet"
@@ -123,7 +123,7 @@ def plan(run: Run, request: Request) -> tuple[dict[str, float], float]:
     Raises:
         SampleInfoError: a request that this run does not allow.
     """
-    config, sizes = RunConfig.from_dict(run.meta["config"]), run.meta["sizes"]
+    config, sizes = config_of(run), run.meta["sizes"]
     n, along = int(sizes["train"]), run.meta.get("along")
     if request.choose != "all" and request.removals > n:
         raise InvalidSetting(f"the run has {n} training images, {request.removals} cannot be left out of it in turn.")

@@ -215,6 +215,7 @@ def test_errors_say_what_is_allowed(one_thread: None) -> None:
     with pytest.raises(NumericalError, match="the learning rate 1e\\+06 is too large"):
         descent.train(task_of(nn.Sequential(nn.Linear(FEATURES, 9), nn.ReLU(), nn.Linear(9, 1)), 1), Recipe(200, 1e6))
     record, kernels, _ = recorded(task, RECIPES["full batch"], 2)
+    assert unrolled.leave_out(record, kernels, []).val_change.shape == (M, 1, 0)
     with pytest.raises(InvalidSetting, match="leaves nothing to train on"):
         unrolled.leave_out(record, kernels, [np.arange(N)])
     with pytest.raises(InvalidSetting, match="need kernels of 36 columns"):

@@ -18,7 +18,6 @@ from benchmarks.reproduction.setups import NETWORKS, Setup, rate
 from sampleinfo import influence, information, linearized, retraining
 from sampleinfo.linearized import Fit, Training
 from sampleinfo.recipe import Recipe
-from sampleinfo.retraining import Truth
 from sampleinfo.types import FloatArray, IntArray
 from sampleinfo.unrolled import Changes
 
@@ -80,7 +79,7 @@ def _closed(fit: Fit) -> Nats:
     }
 
 
-def _nats(changes: Changes | Truth) -> Nats:
+def _nats(changes: Changes) -> Nats:
     return {"weights": changes.weight_information(), "predictions": changes.functional_information()}
 
 
