@@ -18,6 +18,7 @@ from scipy import stats
 
 from sampleinfo import datasets, information, kernels, linearized, models, targets
 from sampleinfo.datasets import splitting
+from sampleinfo.fidelity import alignment
 from sampleinfo.jacobians import Coordinates, all_coordinates, in_scope, random_coordinates
 from sampleinfo.linearized import Problem, Training
 from sampleinfo.models.pretrained import Network
@@ -85,7 +86,7 @@ def compared(task: Task) -> list[Row]:
         found = [_information(given, each) for each in ridges]
         ranks = [float(stats.spearmanr(a, b).statistic) for a, b in zip(found, wanted, strict=True)]
         gram = given.gram if given.rows == OUTPUTS else np.kron(given.gram, np.eye(OUTPUTS))
-        aligned = kernels.alignment(gram, exact.gram)
+        aligned = alignment(gram, exact.gram)
         rows.append(Row(name, sum(map(len, chosen)), seconds, aligned, *ranks))
     return rows
 

@@ -6,8 +6,8 @@ ICML 2017). With J_j the Jacobian of the outputs on training image j at the trai
     H = sum_j J_j^T J_j + damping I,    w_-i - w ~ H^-1 J_i^T e_i,    f_-i - f ~ J_val (w_-i - w).
 
 H is the Gauss-Newton matrix of the summed squared loss, in the place of its Hessian: it has no negative eigenvalues
-(Schraudolph 2002; Martens, "Deep learning via Hessian-free optimization", ICML 2010). It is never formed: products H v
-are one derivative forward and one back through the network, for several v at a time (``torch.func``).
+(Schraudolph 2002; Martens, "Deep learning via Hessian-free optimization", ICML 2010). It is never formed
+(``curvature``).
 
 One system is solved for each sample, by conjugate gradients or by LiSSA (Agarwal, Bullins and Hazan, "Second-order
 stochastic optimization for machine learning in linear time", JMLR 2017). One Newton step leaves out what the sample
@@ -17,33 +17,26 @@ is 1 - h_i times the exact change, where h_i = J_i H^-1 J_i^T is the leverage of
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, jvp, vjp, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
+from sampleinfo.curvature import Curvature, curvature_of, slices
 from sampleinfo.descent import Task, Weights
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.recipe import Recipe
-from sampleinfo.types import FloatArray, IntArray, Reporter, silent
+from sampleinfo.types import IntArray, Reporter, silent
 from sampleinfo.unrolled import Changes
 
 #: Numbers in the vectors of all systems that are solved at the same time, and vectors of p numbers that each needs.
 BUDGET, VECTORS = 2**27, 6
-#: Systems that pass the network at the same time: their derivatives take as many times the memory of the outputs.
-GROUP = 4
 #: Steps of the power iteration for each batch.
 POWER = 10
 
-Forward = Callable[[Weights], Tensor]
 Ticker = Callable[[float], None]
 Solver = Callable[[Tensor, Ticker], tuple[Tensor, int]]
 
@@ -106,7 +99,7 @@ def conjugate_gradients(
     _at_least_one("iterations", iterations)
     if not 0 < tolerance < 1:
         raise InvalidSetting(f"the tolerance must be above 0 and below 1, got {tolerance}.")
-    curvature = _curvature(task, weights, damping)
+    curvature = curvature_of(task, weights, damping)
 
     def solve(right: Tensor, tick: Ticker) -> tuple[Tensor, int]:
         return _conjugate_gradients(curvature, right, iterations, tolerance, tick)
@@ -140,7 +133,7 @@ def lissa(
     """
     for name, value in (("steps", steps), ("the batch size", batch_size), ("repeats", repeats)):
         _at_least_one(name, value)
-    curvature, wanted = _curvature(task, weights, damping), _checked_rows(rows, task.n)
+    curvature, wanted = curvature_of(task, weights, damping), _checked_rows(rows, task.n)
     recipe = Recipe(steps, 1.0, batch_size=min(batch_size, task.n), seed=seed)
     scale = _scale(curvature, recipe) if len(wanted) else 1.0
 
@@ -154,104 +147,7 @@ def lissa(
     return _influence(curvature, wanted, solve, report)
 
 
-@contextmanager
-def _differentiable() -> Iterator[None]:
-    """No graphs beside those of ``torch.func``, and attention by its formula: fused, it has no forward derivative."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # torch's own rules use it
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-def _forward(module: nn.Module, images: Tensor, weights: Weights) -> Tensor:
-    found: Tensor = functional_call(module, weights, (images,))
-    return found
-
-
-def _pulled(pull: Callable[[Tensor], tuple[Weights]], cotangents: Tensor) -> Weights:
-    """Tensors (C, ...) of the weights' shapes: J^T u for each of the cotangents u (C, b, k)."""
-    return vmap(lambda each: pull(each)[0])(cotangents)
-
-
-@dataclass(frozen=True, eq=False)
-class _Curvature:
-    """H at fixed weights. Vectors are the rows of (C, p): p numbers, the tensors of ``weights`` one behind another."""
-
-    task: Task
-    weights: Weights
-    damping: float
-
-    @property
-    def p(self) -> int:
-        """Numbers in the weights."""
-        return sum(value.numel() for value in self.weights.values())
-
-    @_differentiable()
-    def product(self, vectors: Tensor, rows: IntArray | None = None) -> Tensor:
-        """(C, p) H v for each of the vectors; H_B over the batch ``rows``, if given."""
-        rows = np.arange(self.task.n) if rows is None else rows
-        total, share = vectors * self.damping, self.task.n / len(rows)
-        for forward in self._forwards(rows):
-            pull = vjp(forward, self.weights)[1]
-            for some in _slices(len(vectors), GROUP):
-                self._add(total[some], _pulled(pull, self._pushed(forward, vectors[some]) * share))
-        return total
-
-    @_differentiable()
-    def outputs(self, vectors: Tensor, rows: IntArray) -> FloatArray:
-        """(b, k, C) J v: what the outputs on ``rows`` change by along each vector, float64."""
-        parts = [np.zeros((0, self.task.targets.shape[1], len(vectors)))]
-        for forward in self._forwards(rows):
-            moved = [self._pushed(forward, vectors[some]) for some in _slices(len(vectors), GROUP)]
-            parts.append(torch.cat(moved).permute(1, 2, 0).cpu().double().numpy())
-        return np.concatenate(parts)
-
-    @_differentiable()
-    def gradients(self, rows: IntArray) -> Tensor:
-        """(C, p) J_i^T e_i: the loss gradient of each of the training images ``rows``."""
-        found = next(iter(self.weights.values())).new_zeros(len(rows), self.p)
-        for number, row in enumerate(rows[:, None]):
-            for forward in self._forwards(row):
-                pull = vjp(forward, self.weights)[1]
-                error = forward(self.weights) - self.task.targets[row]
-                self._add(found[number, None], _pulled(pull, error[None]))
-        return found
-
-    def _forwards(self, rows: IntArray) -> Iterator[Forward]:
-        """The network on the images of ``rows``, a chunk after the other, as functions of the weights.
-
-        Channels stay outermost: innermost, some layers have no derivative for several vectors at a time.
-        """
-        for some in _slices(len(rows), self.task.chunk):
-            yield partial(_forward, self.task.module, self.task.images(rows[some]))
-
-    def _pushed(self, forward: Forward, vectors: Tensor) -> Tensor:
-        """(C, b, k) derivatives along each vector."""
-
-        def along(direction: Weights) -> Tensor:
-            return jvp(forward, (self.weights,), (direction,))[1]  # type: ignore[no-any-return]
-
-        return vmap(along)(self._split(vectors))
-
-    def _split(self, vectors: Tensor) -> Weights:
-        """Vectors (C, p) as tensors (C, ...) of the weights' shapes."""
-        parts = torch.split(vectors, [value.numel() for value in self.weights.values()], dim=1)
-        shaped = zip(self.weights.items(), parts, strict=True)
-        return {name: part.reshape(-1, *value.shape) for (name, value), part in shaped}
-
-    def _add(self, total: Tensor, tensors: Weights) -> None:
-        """Add tensors (C, ...) of the weights' shapes to vectors (C, p), in place."""
-        start = 0
-        for name, value in self.weights.items():
-            total[:, start : start + value.numel()] += tensors[name].flatten(1)
-            start += value.numel()
-
-
-def _influence(curvature: _Curvature, rows: IntArray, solve: Solver, report: Reporter) -> Influence:
+def _influence(curvature: Curvature, rows: IntArray, solve: Solver, report: Reporter) -> Influence:
     """Solve for every row, as many at a time as the memory allows, and carry the solutions to the validation images.
 
     Right-hand sides are scaled to length 1 and back, so that small gradients do not vanish in float32.
@@ -263,7 +159,7 @@ def _influence(curvature: _Curvature, rows: IntArray, solve: Solver, report: Rep
     def tell(done: float) -> None:
         report("influence", done, len(rows))
 
-    for some in _slices(len(rows), count):
+    for some in slices(len(rows), count):
         right = curvature.gradients(rows[some])
         lengths = _finite_lengths(right, rows[some])
         right /= torch.where(lengths > 0, lengths, 1.0)[:, None]
@@ -282,7 +178,7 @@ def _influence(curvature: _Curvature, rows: IntArray, solve: Solver, report: Rep
 
 
 def _conjugate_gradients(
-    curvature: _Curvature, right: Tensor, iterations: int, tolerance: float, tick: Ticker
+    curvature: Curvature, right: Tensor, iterations: int, tolerance: float, tick: Ticker
 ) -> tuple[Tensor, int]:
     """(C, p) solutions of H x = right (Hestenes and Stiefel 1952), and iterations of the one that took most.
 
@@ -310,7 +206,7 @@ def _conjugate_gradients(
     return x, used
 
 
-def _series(curvature: _Curvature, right: Tensor, scale: float, recipe: Recipe, tick: Ticker) -> Tensor:
+def _series(curvature: Curvature, right: Tensor, scale: float, recipe: Recipe, tick: Ticker) -> Tensor:
     """(C, p) scale H^-1 right, by one term for each batch of the recipe.
 
     Raises:
@@ -330,7 +226,7 @@ def _series(curvature: _Curvature, right: Tensor, scale: float, recipe: Recipe, 
     return x
 
 
-def _scale(curvature: _Curvature, recipe: Recipe) -> float:
+def _scale(curvature: Curvature, recipe: Recipe) -> float:
     """Largest eigenvalue of H_B among the first batches of the recipe that hold every training image.
 
     Power iteration, begun for each batch where the last one ended. Its estimates come from below.
@@ -353,23 +249,6 @@ def _scale(curvature: _Curvature, recipe: Recipe) -> float:
             )
         found = max(found, length)
     return found
-
-
-def _curvature(task: Task, weights: Weights, damping: float) -> _Curvature:
-    """H of the task at ``weights``, after a check of what it is made from."""
-    if not (np.isfinite(damping) and damping > 0):
-        raise InvalidSetting(f"the damping must be a finite number above 0, got {damping}.")
-    if set(weights) != set(task.names):
-        wrong = sorted(set(weights) ^ set(task.names))
-        raise InvalidSetting(
-            f"the weights must be those of the {len(task.names)} tensors that are trained; missing or not among them: "
-            f"{', '.join(wrong)}."
-        )
-    for name, part in task.module.named_modules():
-        if part.training:
-            where = f"layer {name!r}" if name else "the network"
-            raise InvalidSetting(f"{where} is in training mode; influence functions need eval mode: call eval() first.")
-    return _Curvature(task, {name: weights[name].detach() for name in task.names}, float(damping))
 
 
 def _checked_rows(rows: npt.ArrayLike, n: int) -> IntArray:
@@ -402,7 +281,3 @@ def _at_least_one(name: str, value: int) -> None:
 def _part(tick: Ticker, start: float, size: float) -> Ticker:
     """Shares from 0 to 1 as ``size`` units of a longer work that begin at ``start``."""
     return lambda share: tick(start + share * size)
-
-
-def _slices(count: int, size: int) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, count, size)]

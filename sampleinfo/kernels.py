@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,18 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sampleinfo import passes, products
+from sampleinfo import dense, passes, products
 from sampleinfo.devices import device_of
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.forming import Former
-from sampleinfo.jacobians import Coordinates, all_coordinates
+from sampleinfo.jacobians import Coordinates
 from sampleinfo.passes import Plan, Probe
-from sampleinfo.types import FloatArray, IntArray, Reporter, silent
+from sampleinfo.types import FloatArray, Reporter, silent
 
 #: Bytes that blocks, caches and batches may take by default.
 MEMORY = 2 * 2**30
-#: How many times cheaper the kernel of a dense layer's weight must be without its Jacobian.
-FACTOR = 32
 Batches = Callable[[int, int], Tensor]
 
 
@@ -122,7 +120,7 @@ def _stream(
     seen = _probed(module, inputs, coordinates)
     if seen.reason is not None:
         warnings.warn(seen.reason, stacklevel=3)
-    coordinates, factored = _factored(module, seen, coordinates)
+    coordinates, factored = dense.factored(module, seen, coordinates)
     plan = passes.plan(module, inputs.total, seen, coordinates, memory)
     n, total = inputs.train * rows, inputs.total * rows
     done, gram, cross = _kept(checkpoint, plan, (n, total - n))
@@ -151,29 +149,9 @@ def _stream(
     return gram, cross
 
 
-def _factored(module: nn.Module, seen: Probe, coordinates: list[Coordinates]) -> tuple[list[Coordinates], list[str]]:
-    """The entries whose Jacobian is formed, and the dense layers whose weights' kernel has a shorter form.
-
-    The Jacobian of a dense layer's weight is g x^T, so that its kernel <g, g'> <x, x'> costs c_in + c_out multiply-adds
-    for each pair of rows instead of c_in c_out.
-    """
-    formed, factored = [], []
-    for item in coordinates:
-        layer = module.get_submodule(item.layer)
-        if (
-            seen.reason is None and isinstance(layer, nn.Linear) and item.parameter == "weight" and item.scale == 1.0
-            and len(seen.entering.get(item.layer, ())) == 1 and len(item) == layer.weight.numel()
-            and len(item) >= FACTOR * sum(layer.weight.shape)
-        ):  # fmt: skip
-            factored.append(item.layer)
-        else:
-            formed.append(item)
-    return (formed, factored) if formed else (coordinates, [])
-
-
 def _planned(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int) -> tuple[Probe, Plan]:
     seen = _probed(module, inputs, coordinates)
-    return seen, passes.plan(module, inputs.total, seen, _factored(module, seen, coordinates)[0], memory)
+    return seen, passes.plan(module, inputs.total, seen, dense.factored(module, seen, coordinates)[0], memory)
 
 
 def _probed(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates]) -> Probe:
@@ -267,10 +245,7 @@ def shared_peak_memory(module: nn.Module, inputs: Inputs, coordinates: list[Coor
 def _peak(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], memory: int, rows: int) -> int:
     seen, plan = _planned(module, inputs, coordinates, memory)
     results = 8 * inputs.total * rows * inputs.train * rows
-    kept = sum(
-        4 * inputs.total * (seen.entering[name][0] + inputs.outputs * seen.leaving[name][0])
-        for name in _factored(module, seen, coordinates)[1]
-    )
+    kept = dense.kept_memory(seen, dense.factored(module, seen, coordinates)[1], inputs.total)
     return results + plan.memory + kept + products.scratch(inputs.total * rows, inputs.outputs // rows)
 
 
@@ -280,7 +255,7 @@ def warm_up(module: nn.Module, inputs: Inputs, coordinates: list[Coordinates], m
     first, size = plan.passes[0], min(plan.batch, inputs.total)
     former = Former(module, inputs.batch, size, seen, plan.batch)
     forming = _best(2, lambda: [None for _ in former.run(first, lambda _: None)])
-    rows, entries = inputs.total * inputs.outputs, sum(map(len, _factored(module, seen, coordinates)[0]))
+    rows, entries = inputs.total * inputs.outputs, sum(map(len, dense.factored(module, seen, coordinates)[0]))
     width = min(products.CHUNK, entries)
     block = torch.randn(min(rows, products.ROWS), width, device=device_of(module))
     strip = block[: min(inputs.train * inputs.outputs, products.STRIP)]
@@ -302,51 +277,3 @@ def _best(times: int, work: Callable[[], object]) -> float:
         work()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
-
-
-def fidelity(
-    module: nn.Module,
-    inputs: Inputs,
-    gram: FloatArray,
-    rows: IntArray,
-    coordinates: list[Coordinates],
-    memory: int = MEMORY,
-) -> float:
-    """Relative error (Frobenius) of ``gram`` on the training images ``rows``, against the kernel over ``coordinates``.
-
-    ``gram``: (nk, nk), or a shared one (n, n), which stands for gram (x) I_k. Pass all coordinates of the scope.
-    """
-    exact = _on_some(module, inputs, rows, coordinates, memory)
-    approximate = _part(gram, rows, inputs)
-    return float(np.linalg.norm(approximate - exact) / np.linalg.norm(exact))
-
-
-def scope_alignment(module: nn.Module, inputs: Inputs, gram: FloatArray, rows: IntArray, memory: int = MEMORY) -> float:
-    """``alignment`` of ``gram`` (as in ``fidelity``) with the exact kernel of all layers on the images ``rows``."""
-    return alignment(_part(gram, rows, inputs), _on_some(module, inputs, rows, all_coordinates(module), memory))
-
-
-def _on_some(
-    module: nn.Module, inputs: Inputs, rows: IntArray, coordinates: list[Coordinates], memory: int
-) -> FloatArray:
-    """(rk, rk) kernel of the training images ``rows``."""
-
-    def batch(start: int, stop: int) -> Tensor:
-        return torch.cat([inputs.batch(int(i), int(i) + 1) for i in rows[start:stop]])
-
-    picked = Inputs(batch, len(rows), len(rows), inputs.outputs)
-    return kernel(module, picked, coordinates, memory=memory)[0]
-
-
-def _part(gram: FloatArray, rows: Sequence[int] | IntArray, inputs: Inputs) -> FloatArray:
-    """(rk, rk) of ``gram`` at the images ``rows``."""
-    k, picked = inputs.outputs, np.asarray(rows)
-    if gram.shape == (inputs.train, inputs.train):
-        return np.kron(gram[np.ix_(picked, picked)], np.eye(k))
-    columns = (picked[:, None] * k + np.arange(k)).ravel()
-    return gram[np.ix_(columns, columns)]
-
-
-def alignment(first: FloatArray, second: FloatArray) -> float:
-    """<a, b> / (|a| |b|) of two kernels of one shape (Cristianini et al. 2001): 1 where they are proportional."""
-    return float(np.vdot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second)))

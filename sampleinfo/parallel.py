@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from sampleinfo.errors import StorageError
-from sampleinfo.types import Images, Reporter, narrowed
+from sampleinfo.errors import StorageError, Unreadable
+from sampleinfo.types import ImageArray, Images, Reporter, narrowed
 
 Result = TypeVar("Result")
 #: Pictures below which processes are not worth their start, and pictures handed out at once.
 WORTH, CHUNK = 512, 64
+
+
+@dataclass(frozen=True)
+class Each(Generic[Result]):
+    """What ``make`` makes of each picture; of one that cannot be read, the reason."""
+
+    make: Callable[[ImageArray], Result]
+
+    def __call__(self, images: Images) -> list[Result | str]:
+        """One result per picture."""
+        found: list[Result | str] = []
+        for row in range(len(images)):
+            try:
+                found.append(self.make(images[row]))
+            except Unreadable as error:
+                found.append(str(error))
+        return found
 
 
 def over_images(

@@ -9,6 +9,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from sampleinfo.errors import InvalidData, Unreadable
-from sampleinfo.parallel import over_images
-from sampleinfo.types import Dataset, ImageArray, Images, Reporter
+from sampleinfo.errors import InvalidData
+from sampleinfo.parallel import Each, over_images
+from sampleinfo.types import Dataset, ImageArray, Reporter
 
 TILE, SHEET_SIDE = 64, 16
 PER_SHEET = SHEET_SIDE**2
@@ -40,25 +41,6 @@ class Rendered:
     width: int
 
 
-@dataclass(frozen=True)
-class Renderer:
-    """Reads pictures once; one that cannot be read any more becomes its reason."""
-
-    transform: Callable[[ImageArray], ImageArray]
-
-    def __call__(self, images: Images) -> list[Rendered | str]:
-        """One result per picture."""
-        found: list[Rendered | str] = []
-        for row in range(len(images)):
-            try:
-                image = images[row]
-                size = image.shape[:2]
-                found.append(Rendered(self.transform(image), _tile(image), _webp(image), size[0], size[1]))
-            except Unreadable as error:
-                found.append(str(error))
-        return found
-
-
 def make(
     dataset: Dataset, transform: Callable[[ImageArray], ImageArray], folder: Path, report: Reporter,
     steps: tuple[float, float],
@@ -75,11 +57,16 @@ def make(
         temporary = path.with_suffix(".tmp")
         size = transform(np.zeros((1, 1), dtype=np.uint8)).shape
         inputs = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(dataset), *size))
-        rendered = over_images(Renderer(transform), dataset.images, report, "images", steps)
+        rendered = over_images(Each(partial(_rendered, transform)), dataset.images, report, "images", steps)
         write(_kept(rendered, inputs, dataset), folder)
         inputs.flush()
         os.replace(temporary, path)
     return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _rendered(transform: Callable[[ImageArray], ImageArray], image: ImageArray) -> Rendered:
+    height, width = image.shape[:2]
+    return Rendered(transform(image), _tile(image), _webp(image), height, width)
 
 
 def _kept(rendered: Iterable[Rendered | str], inputs: np.ndarray, dataset: Dataset) -> Iterator[Rendered]:

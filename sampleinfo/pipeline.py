@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleinfo import embedding, kernels, linearized, planning, prepared, recorded, samples, store, unrolled
+from sampleinfo import embedding, fidelity, kernels, linearized, planning, prepared, recorded, samples, store, unrolled
 from sampleinfo.along import Along, real_recipe
 from sampleinfo.config import ALONG_TRAINING, RunConfig, fingerprint
 from sampleinfo.datasets import problems
@@ -211,10 +211,10 @@ class Stages:
         kind, scope, n = self.config.kernel, self.config.scope, self.plan.train
         rows = np.sort(np.random.default_rng(self.config.seed).permutation(n)[:FIDELITY_SAMPLES])
         whole = ready.coordinates("exact")
-        error = None if kind == "exact" else kernels.fidelity(ready.network.module, inputs, gram, rows, whole)
+        error = None if kind == "exact" else fidelity.fidelity(ready.network.module, inputs, gram, rows, whole)
         alignment = None
         if scope != "all":
-            alignment = kernels.scope_alignment(ready.network.module, inputs, gram, rows)
+            alignment = fidelity.scope_alignment(ready.network.module, inputs, gram, rows)
         return {"fidelity": error, "alignment": alignment}
 
     def _training(self, problem: Problem) -> tuple[Training, Choice | None]:

@@ -15,16 +15,16 @@ from sampleinfo import models, pictures, planning, targets
 from sampleinfo.config import SUBSET_SIZE, RunConfig
 from sampleinfo.descent import Task, trained_names
 from sampleinfo.devices import choose_device, device_of
-from sampleinfo.errors import InvalidData, Unreadable
+from sampleinfo.errors import InvalidData
 from sampleinfo.jacobians import Coordinates, all_coordinates, in_scope, random_coordinates
 from sampleinfo.kernels import Inputs
 from sampleinfo.models.heads import Head, closed_form_head
 from sampleinfo.models.pretrained import Network
-from sampleinfo.parallel import over_images
+from sampleinfo.parallel import Each, over_images
 from sampleinfo.planning import Estimate
 from sampleinfo.problem import Problem
 from sampleinfo.settling import INSPECTED, Settled, find_model
-from sampleinfo.types import Dataset, FloatArray, ImageArray, Images, IntArray, Reporter, silent
+from sampleinfo.types import Dataset, FloatArray, IntArray, Reporter, silent
 
 #: Bytes of prepared images up to which they are kept ready, and images of one step of training at a time.
 READY, CHUNK = 2**29, 64
@@ -105,30 +105,13 @@ def read_inputs(config: RunConfig, settled: Settled, report: Reporter) -> np.nda
     Raises:
         InvalidData: an image that cannot be read any more.
     """
-    reader, dataset = Reader(find_model(config).transform.apply), settled.dataset
+    reader, dataset = Each(find_model(config).transform.apply), settled.dataset
     found = []
     for row, each in enumerate(over_images(reader, dataset.images, report, "images", (INSPECTED, 1.0))):
         if isinstance(each, str):
             raise InvalidData(f"{dataset.sample_ids[row]!r} cannot be read any more: {each}.")
         found.append(each)
     return np.stack(found)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What the network sees of pictures; of one that cannot be read, the reason."""
-
-    transform: Callable[[ImageArray], ImageArray]
-
-    def __call__(self, images: Images) -> list[ImageArray | str]:
-        """One result per picture."""
-        found: list[ImageArray | str] = []
-        for row in range(len(images)):
-            try:
-                found.append(self.transform(images[row]))
-            except Unreadable as error:
-                found.append(str(error))
-        return found
 
 
 def prepare(

@@ -56,10 +56,7 @@ class Run:
         Raises:
             InvalidRun: the table is missing, damaged or lacks columns.
         """
-        try:
-            table = pd.read_parquet(self.path / SAMPLES)
-        except (OSError, ValueError) as error:
-            raise InvalidRun(f"the run {self.path} has no readable {SAMPLES}: {_one_line(error)}") from error
+        table = read_table("run", self.path, SAMPLES)
         missing = sorted(COLUMNS - set(table.columns))
         if missing:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
@@ -112,6 +109,18 @@ class Run:
             return pictures.read(self.path, row)
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise InvalidRun(f"the run {self.path} has no readable picture {row}: {_one_line(error)}") from error
+
+
+def read_table(owner: str, folder: Path, name: str) -> pd.DataFrame:
+    """A Parquet table in a folder; ``owner`` says what the folder holds.
+
+    Raises:
+        InvalidRun: the table is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(folder / name)
+    except (OSError, ValueError) as error:
+        raise InvalidRun(f"the {owner} {folder} has no readable {name}: {_one_line(error)}") from error
 
 
 def kernel_words(run: Run) -> str:

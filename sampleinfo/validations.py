@@ -18,9 +18,9 @@ import pandas as pd
 from sampleinfo import planning
 from sampleinfo.agreement import LEAST, Agreement
 from sampleinfo.config import REAL_STEPS
-from sampleinfo.errors import InvalidRun, InvalidSetting
+from sampleinfo.errors import InvalidSetting
 from sampleinfo.settling import find_model
-from sampleinfo.store import Run, config_of, recipe_words
+from sampleinfo.store import Run, config_of, read_table, recipe_words
 
 FORMAT = 1
 FOLDER, SUMMARY, REMOVALS_FILE, SETS_FILE = "validations", "validation.json", "removals.parquet", "sets.parquet"
@@ -163,7 +163,7 @@ class Validation:
         Raises:
             InvalidRun: the table is missing or damaged.
         """
-        return self._table(REMOVALS_FILE)
+        return read_table("validation", self.path, REMOVALS_FILE)
 
     @cached_property
     def sets(self) -> pd.DataFrame:
@@ -174,7 +174,7 @@ class Validation:
         Raises:
             InvalidRun: the table is missing or damaged.
         """
-        return self._table(SETS_FILE)
+        return read_table("validation", self.path, SETS_FILE)
 
     @property
     def methods(self) -> list[str]:
@@ -185,12 +185,6 @@ class Validation:
         """How well ``method`` agrees with retraining; None where it says nothing about that."""
         found = self.meta["agreement"].get(method, {}).get(kind)
         return None if found is None else Agreement.from_dict(found)
-
-    def _table(self, name: str) -> pd.DataFrame:
-        try:
-            return pd.read_parquet(self.path / name)
-        except (OSError, ValueError) as error:
-            raise InvalidRun(f"the validation {self.path} has no readable {name}: {error}") from error
 
 
 def folder(run: Run) -> Path:

@@ -199,6 +199,18 @@ def test_pictures_reach_processes_in_order(tmp_path: Path, monkeypatch: pytest.M
     assert steps[-1] == pytest.approx(1)
 
 
+def test_an_unreadable_picture_leaves_its_reason_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = datasets.read(str(fixtures.class_folder(tmp_path / "data"))).images
+    sorted((tmp_path / "data").rglob("*.png"))[4].write_bytes(b"nothing")
+    monkeypatch.setattr(parallel, "WORTH", 1)
+    monkeypatch.setattr(parallel, "workers", lambda: 2)
+    function = pickle.loads(pickle.dumps(parallel.Each(np.shape)))
+    found = list(parallel.over_images(function, images, lambda *_: None, "s", (0, 1)))
+    reasons = [each for each in found if isinstance(each, str)]
+    assert len(found) == len(images) and len(reasons) == 1 and reasons[0]
+    assert all(isinstance(each, (str, tuple)) for each in found)
+
+
 def test_work_in_processes_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = str(fixtures.class_folder(tmp_path / "data"))
     for each, value in (("WORTH", 1), ("CHUNK", 2), ("workers", lambda: 2)):

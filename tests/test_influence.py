@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sampleinfo import descent, influence, models
+from sampleinfo.curvature import curvature_of
 from sampleinfo.descent import Task
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.influence import Influence
@@ -247,7 +248,7 @@ def test_resnet(one_thread: None) -> None:
     names = tuple(name for name, _ in module.named_parameters())
     task = Task(module, lambda rows: images[rows], torch.ones(4, 1, dtype=torch.float64), 6, names, chunk=3)
     weights = task.initial()
-    curvature = influence._curvature(task, weights, 0.4)
+    curvature = curvature_of(task, weights, 0.4)
     vectors = torch.randn(2, curvature.p, generator=generator, dtype=torch.float64)
     moved = curvature.outputs(vectors, np.arange(4))
     jacobian = jacobian_rows(module, images[:4], all_coordinates(module))

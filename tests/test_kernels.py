@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from sampleinfo import devices, jacobians, kernels, passes, products
+from sampleinfo import dense, devices, fidelity, jacobians, kernels, passes, products
 from sampleinfo.errors import InvalidSetting, NumericalError
 from tests.test_jacobians import Head, Twice, Unused, full_jacobian, network, randomised
 
@@ -97,7 +97,7 @@ def test_dense_layers_need_no_jacobian(outputs: int, memory: int) -> None:
     torch.manual_seed(3)
     module, images = Wide(outputs).eval(), torch.randn(8, 3, 12, 12)
     seen = passes.probe(module, images[:1])
-    formed, factored = kernels._factored(module, seen, jacobians.all_coordinates(module))
+    formed, factored = dense.factored(module, seen, jacobians.all_coordinates(module))
     assert factored == ["body.2", "body.4"] and len(formed) == 5
     check(module, images, 6, memory)
 
@@ -164,8 +164,8 @@ def test_subset_kernel() -> None:
     mean_error = np.linalg.norm(np.mean(estimates, axis=0) - exact) / np.linalg.norm(exact)
     assert mean_error < 0.5 * np.mean(errors)
     rows = np.arange(10)
-    assert kernels.fidelity(module, inputs, exact, rows, everything) < 1e-6
-    assert kernels.fidelity(module, inputs, estimates[0], rows, everything) == pytest.approx(errors[0], rel=1e-3)
+    assert fidelity.fidelity(module, inputs, exact, rows, everything) < 1e-6
+    assert fidelity.fidelity(module, inputs, estimates[0], rows, everything) == pytest.approx(errors[0], rel=1e-3)
 
 
 def test_fidelity_of_shared_kernels_and_scopes() -> None:
@@ -177,15 +177,15 @@ def test_fidelity_of_shared_kernels_and_scopes() -> None:
     columns = np.array([2, 3, 8, 9, 10, 11])
     part = exact[np.ix_(columns, columns)]
     wanted = np.linalg.norm(np.kron(shared[np.ix_(rows, rows)], np.eye(2)) - part) / np.linalg.norm(part)
-    assert kernels.fidelity(module, inputs, shared, rows, scope) == pytest.approx(wanted, rel=1e-4)
+    assert fidelity.fidelity(module, inputs, shared, rows, scope) == pytest.approx(wanted, rel=1e-4)
     everything, _ = kernels.kernel(module, inputs, jacobians.all_coordinates(module))
     assert np.trace(exact) < np.trace(everything)
 
 
 def test_alignment() -> None:
     gram = np.array([[2.0, 1], [1, 3]])
-    assert kernels.alignment(gram, 5 * gram) == pytest.approx(1)
-    assert kernels.alignment(gram, np.eye(2)) == pytest.approx(5 / 15**0.5 / 2**0.5)
+    assert fidelity.alignment(gram, 5 * gram) == pytest.approx(1)
+    assert fidelity.alignment(gram, np.eye(2)) == pytest.approx(5 / 15**0.5 / 2**0.5)
 
 
 def test_other_networks_are_warned_about_once() -> None:

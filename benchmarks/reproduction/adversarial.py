@@ -45,10 +45,8 @@ def run(options: Options) -> None:
     columns = ("data", "epsilon", "n", "m", "wrong before -> after", "images", "mean F-SI", "95 % interval", "median",
                "AUROC", "the paper")  # fmt: skip
     rows = [row for name, found in numbers.items() for row in _rows(name, found, options)]
-    parts: list[str | Table] = [text, Table(columns, rows)]
-    for name, found in numbers.items():
-        parts += [f"## {name}", f"Trained {found['trained']}. {report.machine_and_times(found)}",
-                  report.image(FIGURE, name, options, f"F-SI of adversarial and other images of {name}")]  # fmt: skip
+    sections = report.sections(FIGURE, numbers, options, "F-SI of adversarial and other images")
+    parts: list[str | Table] = [text, Table(columns, rows), *sections]
     pictures = {name: _histogram(name, found) for name, found in numbers.items()}
     report.write(Page(FIGURE, "Adversarial samples", parts, numbers, pictures), options)
 
@@ -118,7 +116,5 @@ def _rows(name: str, found: dict[str, Any], options: Options) -> list[tuple[str,
 
 
 def _histogram(name: str, found: dict[str, Any]) -> Figure:
-    figure, (axes,) = drawing.panels(1, width=6.5)
-    drawing.histogram(axes, {group: np.array(found["nats"][group]) for group in (GROUPS[2], GROUPS[0], GROUPS[1])})
-    drawing.name(axes, name, "F-SI, nats", "share of the group")
-    return figure
+    order = (GROUPS[2], GROUPS[0], GROUPS[1])
+    return drawing.information(name, {group: np.array(found["nats"][group]) for group in order})

@@ -65,6 +65,14 @@ def histogram(axes: Axes, groups: Mapping[str, FloatArray], bins: int = 30) -> N
         axes.legend(fontsize=SIZE - 1, frameon=False)
 
 
+def information(title: str, groups: Mapping[str, FloatArray]) -> Figure:
+    """One ``histogram`` of F-SI."""
+    figure, (axes,) = panels(1, width=6.5)
+    histogram(axes, groups)
+    name(axes, title, "F-SI, nats", "share of the group")
+    return figure
+
+
 def contact_sheet(rows: Mapping[str, Sequence[tuple[ImageArray, str]]]) -> Figure:
     """Pictures with captions, a named row each."""
     width = max(len(row) for row in rows.values())

@@ -44,10 +44,8 @@ def run(options: Options) -> None:
     )
     columns = ("data", "n", "m", "score", "AUROC", "average precision", "mean, mislabeled", "mean, clean", "the paper")
     rows = [row for name, found in numbers.items() for row in _rows(name, found)]
-    parts: list[str | Table] = [text, Table(columns, rows)]
-    for name, found in numbers.items():
-        parts += [f"## {name}", f"Trained {found['trained']}. {report.machine_and_times(found)}",
-                  report.image(FIGURE, name, options, f"F-SI of clean and mislabeled images of {name}")]  # fmt: skip
+    sections = report.sections(FIGURE, numbers, options, "F-SI of clean and mislabeled images")
+    parts: list[str | Table] = [text, Table(columns, rows), *sections]
     pictures = {name: _histogram(name, found) for name, found in numbers.items()}
     report.write(Page(FIGURE, "Mislabeled samples", parts, numbers, pictures), options)
 
@@ -98,8 +96,5 @@ def _rows(name: str, found: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _histogram(name: str, found: dict[str, Any]) -> Figure:
-    figure, (axes,) = drawing.panels(1, width=6.5)
     wrong, clean = _split(found, "F-SI")
-    drawing.histogram(axes, {"clean": clean, "mislabeled": wrong})
-    drawing.name(axes, name, "F-SI, nats", "share of the group")
-    return figure
+    return drawing.information(name, {"clean": clean, "mislabeled": wrong})

@@ -97,6 +97,18 @@ def image(figure: str, name: str, options: Options, words: str) -> str:
     return f"![{words}]({picture(figure, name, options)})"
 
 
+def sections(figure: str, numbers: Mapping[str, Mapping[str, Any]], options: Options, words: str) -> list[str]:
+    """For each data set its heading, how it was trained and where, and its picture of ``words``."""
+    return [
+        part
+        for name, found in numbers.items()
+        for part in (
+            f"## {name}", f"Trained {found['trained']}. {machine_and_times(found)}",
+            image(figure, name, options, f"{words} of {name}"),
+        )
+    ]  # fmt: skip
+
+
 def between(low: float, high: float, digits: int = 3) -> str:
     """An interval."""
     return f"[{low:.{digits}g}, {high:.{digits}g}]"
