@@ -4,7 +4,8 @@ import streamlit as st
 
 from sampleinfo.ui.frame import begin_page, pick_run
 from sampleinfo.ui.progress import jobs_panel
-from sampleinfo.ui.validate import results, validate_form
+from sampleinfo.ui.validate import results
+from sampleinfo.ui.validate_form import validate_form
 
 begin_page("Validate")
 run = pick_run()
@@ -13,6 +14,6 @@ if run is not None:
         left, right = st.columns([4, 8], gap="large")
         with left:
             validate_form(run)
-            jobs_panel("validate", run.id)
+            jobs_panel("validate", run.id, "pages/validate.py")
         with right:
             results(run)

@@ -13,7 +13,9 @@ from sampleinfo.types import FloatArray
 #: Ten colours that stay apart for colour-blind eyes (Tol's muted scheme and black's substitute).
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#ee8866", "#882255", "#44aa99")
 FADED, MARKER = 0.12, 8
-SYMBOLS = ("circle", "diamond", "square", "cross")
+#: Around points, so that the darkest colours are seen on a dark page and the brightest on a white one.
+OUTLINE = "#8a969e"
+SYMBOLS = ("circle-open", "diamond-open", "square-open", "cross-open", "triangle-up-open", "star-open", "x-open")
 #: Values of a category up to which a legend names them; beyond that only hovering does.
 MOST_NAMED = 40
 #: Letters of a name in a legend or a hover text.
@@ -87,8 +89,8 @@ def score_map(
         places, texts = log_ticks(low, high)
         bar |= {"tickvals": places, "ticktext": texts}
     marker = {"color": shown.astype(np.float32), "colorscale": "Viridis", "cmin": low, "cmax": high, "size": MARKER,
-              "colorbar": bar}  # fmt: skip
-    hollow = {"color": "#8a969e", "symbol": "circle-open", "size": MARKER - 1}
+              "colorbar": bar, "line": {"width": 1, "color": OUTLINE}}  # fmt: skip
+    hollow = {"color": OUTLINE, "symbol": "circle-open", "size": MARKER - 1}
     figure = go.Figure()
     if missing.size:
         figure.add_trace(
@@ -165,10 +167,12 @@ def preview_map(table: pd.DataFrame) -> go.Figure:
 
 
 def truth_scatter(
-    truth: FloatArray, estimates: dict[str, FloatArray], names: Sequence[str], title: str, logarithmic: bool
-) -> go.Figure:
+    truth: FloatArray, estimates: dict[str, FloatArray], places: Sequence[int], names: Sequence[str], title: str,
+    logarithmic: bool,
+) -> go.Figure:  # fmt: skip
     """Estimates against the truth, one colour and symbol for each kind of estimate; on the line they agree.
 
+    ``places``: of each kind of estimate among all there are, so that it looks the same whichever others are shown.
     Logarithmic axes are equally long in decades; zeros stand at the smallest positive value.
     """
     everything = np.concatenate([truth, *estimates.values()])
@@ -186,10 +190,11 @@ def truth_scatter(
     figure = go.Figure(go.Scatter(
         x=ends, y=ends, mode="lines", name="exactly right", line={"color": "#9aa7b0", "dash": "dash"}, hoverinfo="skip",
     ))  # fmt: skip
-    for number, (name, values) in enumerate(shown.items()):
+    for place, (name, values) in zip(places, shown.items(), strict=True):
+        colour, symbol = PALETTE[place % len(PALETTE)], SYMBOLS[place % len(SYMBOLS)]
         figure.add_scatter(
             x=truth, y=values, mode="markers", name=name, text=[_escape(each) for each in names],
-            marker={"color": PALETTE[number], "symbol": SYMBOLS[number], "size": MARKER + 1, "opacity": 0.85},
+            marker={"color": colour, "symbol": symbol, "size": MARKER + 2, "line": {"width": 2}},
             hovertemplate="%{text}<br>really %{x:.3g}<br>" + _escape(name) + " %{y:.3g}<extra></extra>",
         )  # fmt: skip
     axis: dict[str, object] = {
@@ -198,8 +203,8 @@ def truth_scatter(
         "zeroline": not logarithmic,
     }
     if logarithmic:
-        places, texts = log_ticks(low, high)
-        axis |= {"tickvals": [10**place for place in places], "ticktext": texts}
+        ticks, texts = log_ticks(low, high)
+        axis |= {"tickvals": [10**tick for tick in ticks], "ticktext": texts}
     return figure.update_layout(
         xaxis=axis | {"title": f"really: {title}"}, yaxis=axis | {"title": f"estimated: {title}"}, height=460,
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

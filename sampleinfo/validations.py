@@ -21,6 +21,7 @@ from sampleinfo.config import REAL_STEPS
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.settling import find_model
 from sampleinfo.store import Run, config_of, read_table, recipe_words
+from sampleinfo.trainings import differences, is_descent, own_recipe
 
 FORMAT = 1
 FOLDER, SUMMARY, REMOVALS_FILE, SETS_FILE = "validations", "validation.json", "removals.parquet", "sets.parquet"
@@ -124,11 +125,11 @@ def plan(run: Run, request: Request) -> tuple[dict[str, float], float]:
         SampleInfoError: a request that this run does not allow.
     """
     config, sizes = config_of(run), run.meta["sizes"]
-    n, along = int(sizes["train"]), run.meta.get("along")
+    n = int(sizes["train"])
     if request.choose != "all" and request.removals > n:
         raise InvalidSetting(f"the run has {n} training images, {request.removals} cannot be left out of it in turn.")
-    known = along["recipe"] if along else {"steps": run.meta["training"]["steps"], "batch_size": None}
-    steps = request.steps or known["steps"] or REAL_STEPS
+    known = own_recipe(run)
+    steps = request.steps or (known["steps"] if is_descent(run) else REAL_STEPS)
     batch = request.batch_size or known["batch_size"] or n
     spec, removals = find_model(config), n if request.choose == "all" else request.removals
     once = steps * planning.step_seconds(spec, batch)
@@ -210,8 +211,14 @@ def _open(path: Path) -> Validation | None:
 
 
 def trusted(run: Run) -> Validation | None:
-    """The validation that a run's badge rests on: the one with the most removals, the newest of these."""
-    return max(list_validations(run), key=lambda each: int(each.meta["removals"]), default=None)
+    """The validation that a run's badge rests on: one of the run's own training before others, the one with the most
+    removals of these, the newest of those."""
+    return max(list_validations(run), key=lambda each: (_own(run, each), int(each.meta["removals"])), default=None)
+
+
+def _own(run: Run, known: Validation) -> bool:
+    """Whether the real training was the one that the run's scores are of."""
+    return not differences(run, known.meta["recipe"])
 
 
 @dataclass(frozen=True)
@@ -234,7 +241,9 @@ GOOD, FAIR = 0.95, 0.8
 def badge(run: Run, method: str = RUN, kind: str = PREDICTIONS) -> Badge:
     """What the run's scores of ``kind`` rest on: the correlation of ``method`` with real retraining, or nothing yet."""
     known = trusted(run)
-    return NOT_VALIDATED if known is None else badge_of(known, method, kind)
+    if known is None or (method == ALONG and not _own(run, known)):  # there it is of another recorded run
+        return NOT_VALIDATED
+    return badge_of(known, method, kind)
 
 
 def badge_of(known: Validation, method: str, kind: str = PREDICTIONS) -> Badge:
@@ -260,8 +269,7 @@ def short(correlation: float) -> str:
 
 def badges(run: Run) -> str:
     """What all scores of a run rest on, in a few words."""
-    known = trusted(run)
-    names = [name for name in (ALONG, RUN) if known and known.agreement(name, PREDICTIONS)]
-    if known is None or not names:
+    found = {name: badge(run, name) for name in ((ALONG, RUN) if run.meta.get("along") else (RUN,))}
+    if all(each is NOT_VALIDATED for each in found.values()):
         return f"{NOT_VALIDATED.words}; 'sampleinfo validate {run.id}' retrains for real"
-    return "; ".join(f"{METHODS[name].title.lower()}: {badge(run, name).words}" for name in names)
+    return "; ".join(f"{METHODS[name].title.lower()}: {each.words}" for name, each in found.items())

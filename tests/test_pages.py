@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sampleinfo import datasets, pipeline
+from sampleinfo import datasets, figures, jobs, pipeline, store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 
 ROOT = Path(__file__).resolve().parents[1]
+VALIDATIONS = "validations/*/validation.json"
 
 
 def opened(page: str, **query: str) -> AppTest:
@@ -138,7 +143,7 @@ def test_explore_without_runs(empty_home: Path) -> None:
 
 
 def test_explore_shows_the_most_informative_first(small_run: Run) -> None:
-    shown = texts(opened("pages/explore.py"))
+    shown = texts(opened("pages/explore.py", run=small_run.id))
     best = small_run.samples["functional_information"].idxmax()
     assert f"#### {small_run.samples['sample_id'][best]}" in shown
     assert "All 60 training images" in shown and "orange-badge[not validated]" in shown
@@ -178,11 +183,86 @@ def test_validate_shows_estimates_beside_the_truth(validated_run: Run) -> None:
     titles = ["Closed form, as this run's scores", "Along the training", "Influence function"]
     assert table["estimate"].tolist() == titles and table["F-SI, r"].str.match(r"^-?(1)?\.\d\d \[").all()
     for kind, words in (("weights", "estimate / truth"), ("accuracy", "Accuracy without each set"),
-                        ("loss", "Accuracy without each set")):  # fmt: skip
+                        ("loss", "Loss without each set")):  # fmt: skip
         test.session_state["kind"] = kind
         test.run()
         assert not test.exception and words in texts(test)
-    assert len(test.dataframe[1].value) == 3
+    assert len(test.table[0].value) == 3 and not test.warning
+
+
+@pytest.fixture
+def changed_run(validated_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """A copy of the validated run in a store of its own, with other facts in its summary or in its validation's."""
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+
+    def change(run: dict[str, Any], recipe: dict[str, Any]) -> Run:
+        path = tmp_path / "home" / "runs" / validated_run.id
+        shutil.copytree(validated_run.path, path)
+        for file, facts in ((path / "run.json", run), *((each, {"recipe": recipe}) for each in path.glob(VALIDATIONS))):
+            known = json.loads(file.read_text())
+            for name, values in facts.items():
+                known[name] = {**known[name], **values} if values is not None else None
+            file.write_text(json.dumps(known))
+        return store.open_run(path)
+
+    return change
+
+
+def test_validate_warns_of_a_run_to_convergence(changed_run: Callable[..., Run]) -> None:
+    run = changed_run({"along": None, "training": {"steps": None}, "ridge": {"value": 3.0}}, {})
+    test = opened("pages/validate.py", run=run.id)
+    said = str(test.warning[0].value).replace("\u00a0", " ")
+    assert said.startswith("**The real network was trained with 6 steps, ridge 0; the scores of this run assume "
+                           "training to convergence, ridge 3, agree with r = ")  # fmt: skip
+    assert " times the real nats" in said and "Look at *Along the training* (r = " in said
+    assert "*Along the training* and 6 steps at lr" in said
+    assert "is trained with 100 steps; the scores of this run assume training to convergence" in texts(test)
+
+
+def test_validate_warns_of_a_recording_of_other_steps(changed_run: Callable[..., Run]) -> None:
+    run = changed_run({}, {"steps": 9, "batch_size": 8})
+    test = opened("pages/validate.py", run=run.id)
+    assert "**The real network was trained with 9 steps, batches of 8; the scores of this run assume 6 steps, full "\
+        "batches.**" in str(test.warning[0].value)  # fmt: skip
+    assert "not the numbers of this run" in texts(test) and "The same method in another training: **5" in texts(test)
+
+
+def test_validate_says_before_it_starts_that_another_training_is_asked_for(along_run: Run) -> None:
+    test = opened("pages/validate.py", run=along_run.id)
+    assert "the scores of this run assume" not in texts(test)
+    test.number_input(key="steps").set_value(9).run()
+    assert "The network is trained with 9 steps; the scores of this run assume 6 steps." in texts(test)
+
+
+def test_validate_says_which_table_is_damaged(changed_run: Callable[..., Run]) -> None:
+    run = changed_run({}, {})
+    next(run.path.glob("validations/*/sets.parquet")).write_bytes(b"no table")
+    assert "sets.parquet" in str(opened("pages/validate.py", run=run.id).error[0].value)
+
+
+def test_estimates_keep_their_colour_whichever_others_are_shown() -> None:
+    truth, names = np.array([1.0, 2.0]), ["a", "b"]
+    every = figures.truth_scatter(truth, {"x": truth, "y": truth, "z": truth}, [0, 1, 2], names, "nats", True)
+    some = figures.truth_scatter(truth, {"x": truth, "z": truth}, [0, 2], names, "nats", True)
+    looks = [
+        {trace.name: (trace.marker.color, trace.marker.symbol) for trace in each.data[1:]} for each in (every, some)
+    ]
+    assert looks[1] == {name: looks[0][name] for name in ("x", "z")} and len(set(looks[0].values())) == 3
+    many = {str(number): truth for number in range(12)}
+    assert len(figures.truth_scatter(truth, many, range(12), names, "nats", False).data) == 13
+
+
+def test_a_finished_job_links_only_to_other_pages(along_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = jobs.JobStatus(
+        "job", "done", "", 1.0, None, 60.0, "", along_run.id, store.config_of(along_run), jobs.VALIDATE,
+        {"run": along_run.id},
+    )  # fmt: skip
+    monkeypatch.setattr(jobs, "list_jobs", lambda: [job])
+    links = [
+        [each.proto.label for each in opened(page, run=along_run.id).get("page_link")]
+        for page in ("app.py", "pages/validate.py")
+    ]
+    assert "See how true it is" in links[0] and "See how true it is" not in links[1]
 
 
 def test_the_badge_belongs_to_the_score_that_is_shown(validated_run: Run) -> None:
@@ -218,7 +298,8 @@ def test_selection_survives_a_change_of_colour(small_run: Run) -> None:
 def test_pages_import_no_heavy_library() -> None:
     code = (
         "import sys, sampleinfo.ui.map, sampleinfo.ui.detail, sampleinfo.ui.explore, sampleinfo.ui.run_form, "
-        "sampleinfo.ui.run_list, sampleinfo.ui.progress, sampleinfo.ui.data_form, sampleinfo.ui.validate; "
+        "sampleinfo.ui.run_list, sampleinfo.ui.progress, sampleinfo.ui.data_form, sampleinfo.ui.validate, "
+        "sampleinfo.ui.validate_form; "
         "print([m for m in ('torch', 'umap', 'sklearn', 'numba') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

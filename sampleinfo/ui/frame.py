@@ -14,6 +14,14 @@ from sampleinfo.ui.words import plain
 STYLE = """<style>
 .block-container {padding-top: 1.2rem; padding-bottom: 3rem; max-width: 1600px}
 header[data-testid="stHeader"] {height: 0; min-height: 0}
+[data-testid="stCaptionContainer"] {opacity: .8}
+@media (prefers-color-scheme: light) {
+  .js-plotly-plot :is(.xtitle, .ytitle, .xtick text, .ytick text, .cbtitle text, .cbaxis text)
+    {fill: #56616a !important}
+}
+@media (prefers-color-scheme: dark) {
+  [data-testid="stButtonGroup"] [aria-checked="true"] {color: #6bb6df !important}
+}
 @media (max-width: 1100px) {
   .st-key-halves > div > [data-testid="stHorizontalBlock"], .st-key-halves > [data-testid="stHorizontalBlock"]
     {flex-direction: column}

@@ -22,17 +22,17 @@ VALIDATED = ("pages/validate.py", "See how true it is", ":material/verified:")
 WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download", jobs.VALIDATE: "Validate"}
 
 
-def jobs_panel(task: str | None = None, run_id: str | None = None) -> None:
-    """The newest jobs, of one task and run where these are given.
+def jobs_panel(task: str | None = None, run_id: str | None = None, page: str = "app.py") -> None:
+    """The newest jobs, of one task and run where these are given; ``page``: the file of the page that shows them.
 
     Polls once a second while one is at work, and draws the whole page anew when it ends.
     """
     found = _newest(task, run_id)
     if any(job.active for job in found):
-        _live(task, run_id)
+        _live(task, run_id, page)
     else:
         for job in found:
-            _ended(job)
+            _ended(job, page)
 
 
 def _newest(task: str | None, run_id: str | None) -> list[JobStatus]:
@@ -41,12 +41,12 @@ def _newest(task: str | None, run_id: str | None) -> list[JobStatus]:
 
 
 @st.fragment(run_every=1.0)
-def _live(task: str | None, run_id: str | None) -> None:
+def _live(task: str | None, run_id: str | None, page: str) -> None:
     found = _newest(task, run_id)
     if not any(job.active for job in found):
         st.rerun()
     for job in found:
-        _active(job) if job.active else _ended(job)
+        _active(job) if job.active else _ended(job, page)
 
 
 def _active(job: JobStatus) -> None:
@@ -65,15 +65,16 @@ def _active(job: JobStatus) -> None:
             st.caption("First result: the images by PCA of the network's features, coloured by class. Scores follow.")
 
 
-def _ended(job: JobStatus) -> None:
+def _ended(job: JobStatus, page: str) -> None:
     with st.container(border=True, key=f"job-{job.id}", horizontal=True, vertical_alignment="center"):
         words = {"done": f"finished in {duration(job.seconds)}"}.get(job.state, job.state)
         st.markdown(
             f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {plain(job.message)}" if job.message else "")
         )
-        if job.state == "done" and job.run_id:
-            page, label, icon = VALIDATED if job.task == jobs.VALIDATE else EXPLORE
-            st.page_link(page, label=label, icon=icon, query_params={"run": job.run_id}, width="content")
+        target, label, icon = VALIDATED if job.task == jobs.VALIDATE else EXPLORE
+        shown = target == page and st.query_params.get("run") == job.run_id
+        if job.state == "done" and job.run_id and not shown:
+            st.page_link(target, label=label, icon=icon, query_params={"run": job.run_id}, width="content")
         if st.button("Dismiss", key=f"dismiss-{job.id}", type="tertiary"):
             jobs.dismiss(job.id)
             st.rerun()

@@ -31,13 +31,18 @@ def run_list() -> None:
 
 def _row(run: Run) -> None:
     meta, badge = run.meta, best_badge(run)
-    with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"run-{run.id}"):
+    with st.container(border=True, key=f"run-{run.id}"):
         st.markdown(
             f"**{plain(run.title)}** · {meta['sizes']['train']} + {meta['sizes']['validation']} images  \n"
             f":small[accuracy {meta['accuracy']['validation']:.1%} · {training_words(run)} · "
             f"{kernel_words(run)} kernel · {str(meta['created'])[:16].replace('T', ' ')} UTC]  \n"
             f":{COLOURS[badge.level]}-badge[{badge.words}]"
         )
+        _links(run)
+
+
+def _links(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("pages/explore.py", label="Explore", icon=":material/scatter_plot:",
                      query_params={"run": run.id}, width="content")  # fmt: skip
         st.page_link("pages/validate.py", label="Validate", icon=":material/verified:",

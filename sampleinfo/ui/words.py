@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def times(ratio: float) -> str:
+    """A factor: ``0.87``, ``2.3``, ``320``, ``1,400``."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def count(number: int, noun: str) -> str:
     """``1 image``, ``2 images``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
