@@ -56,6 +56,7 @@ SETTINGS = {
     "mnist-mlp": Setting("mlp", "mnist-4v9", *_MLP, ("MNIST 4v9 MLP", 0)),
     "mnist-mlp-ridge": Setting("mlp", "mnist-4v9", *_MLP, ("MNIST 4v9 MLP", 1000), _hundred),
     "mnist-cnn": Setting("cnn", "mnist-4v9", *_CNN, ("MNIST 4v9 CNN from scratch", 0), lr=0.05),
+    "mnist-cnn-he": Setting("cnn-he", "mnist-4v9", *_CNN, ("MNIST 4v9 CNN from scratch", 0)),
     "mnist-resnet20": Setting("resnet20", "mnist-4v9", *_RESNET, ("MNIST 4v9 CNN pre-trained", 0)),
     "mnist-resnet20-ridge": Setting(
         "resnet20", "mnist-4v9", *_RESNET, ("MNIST 4v9 CNN pre-trained", 1000), _tenth_of_diagonal

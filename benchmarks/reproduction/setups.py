@@ -21,6 +21,7 @@ NETWORKS = {
     "mlp": "MLP 784-1024-1 with ReLU, from scratch (torch's default initialisation)",
     "cnn": "CNN of four convolutions (32 and 32 of 4x4, 64 of 3x3, all with stride 2; 256 of 3x3) and a linear layer "
     "with ReLU, from scratch (torch's default initialisation)",
+    "cnn-he": "the same CNN, from scratch with He's initialisation for ReLU (normal, fan in)",
     "resnet20": "ResNet-20 with the bundled CIFAR-10 weights and a fresh head",
 }
 
@@ -122,10 +123,21 @@ def trained_how(training: Training) -> str:
 
 
 def from_scratch(name: str, seed: int) -> nn.Module:
-    """The ``mlp`` or the ``cnn`` for (1, 28, 28) images with one output, at random weights."""
+    """The ``mlp``, the ``cnn`` or the ``cnn-he`` for (1, 28, 28) images with one output, at random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return (_mlp if name == "mlp" else _cnn)().eval()
+        module = (_mlp if name == "mlp" else _cnn)().eval()
+        if name == "cnn-he":
+            module.apply(_he)
+        return module
+
+
+def _he(layer: nn.Module) -> None:
+    """He et al., "Delving deep into rectifiers", ICCV 2015, equation 10."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
 
 
 def _mlp() -> nn.Module:

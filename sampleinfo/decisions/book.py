@@ -1,0 +1,294 @@
+"""What one person reads and writes of the decisions about one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, Table, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from sampleinfo.decisions import changes, checks, log
+from sampleinfo.decisions.applying import LABEL, NOTE, SET, TAG, Conflict, Edit, apply, group_named
+from sampleinfo.decisions.database import Database
+from sampleinfo.decisions.deltas import Delta
+from sampleinfo.decisions.log import Action
+from sampleinfo.decisions.tables import collections, digest, groups, members, values
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A named set of images; ``author`` is who changed it last."""
+
+    name: str
+    size: int
+    created: datetime
+    changed: datetime
+    author: str
+
+
+@dataclass(frozen=True, eq=False)
+class Book:
+    """Reads and edits; every edit is one transaction. What edits nothing returns None and leaves no trace.
+
+    Every method raises StorageError when the database cannot be used. Ids that are already in a set, or not in it,
+    are passed over: so two people who edit one set both keep their edits.
+    """
+
+    database: Database
+    collection: str
+    author: str
+
+    def create_set(self, name: str, sample_ids: Iterable[str] = ()) -> Action | None:
+        """A new set.
+
+        Raises:
+            InvalidSetting: the name is taken or cannot be used.
+        """
+        checks.name(SET, name)
+        ids = checks.ids(sample_ids)
+        return self._edit(
+            "create_set",
+            lambda edit: changes.creation(edit, name, ids),
+            f"Created the set {name!r} with {checks.images(ids)}.",
+        )
+
+    def rename_set(self, name: str, new: str) -> Action | None:
+        """Another name for a set.
+
+        Raises:
+            UnknownName: no such set.
+            InvalidSetting: the new name is taken or cannot be used.
+        """
+        checks.name(SET, new)
+        return self._edit(
+            "rename_set",
+            lambda edit: changes.renaming(edit, name, new),
+            f"Renamed the set {name!r} to {new!r}.",
+        )
+
+    def delete_set(self, name: str) -> Action | None:
+        """Remove a set; ``undo`` brings it back with its images in order.
+
+        Raises:
+            UnknownName: no such set.
+        """
+        return self._edit(
+            "delete_set",
+            lambda edit: Delta(changes.set_named(edit, name), alive=False),
+            f"Deleted the set {name!r}.",
+        )
+
+    def add(self, name: str, sample_ids: Iterable[str]) -> Action | None:
+        """Put images at the end of a set.
+
+        Raises:
+            UnknownName: no such set.
+        """
+        ids = checks.ids(sample_ids)
+        return self._edit(
+            "add",
+            lambda edit: changes.addition(edit, changes.set_named(edit, name), ids),
+            lambda delta: f"Added {checks.images(delta.given())} to the set {name!r}.",
+        )
+
+    def remove(self, name: str, sample_ids: Iterable[str]) -> Action | None:
+        """Take images out of a set.
+
+        Raises:
+            UnknownName: no such set.
+        """
+        ids = checks.ids(sample_ids)
+        return self._edit(
+            "remove",
+            lambda edit: changes.removal(edit, changes.set_named(edit, name), ids),
+            lambda delta: f"Removed {checks.images(delta.taken())} from the set {name!r}.",
+        )
+
+    def replace(self, name: str, sample_ids: Iterable[str]) -> Action | None:
+        """Make a set hold these images, in this order.
+
+        Raises:
+            UnknownName: no such set.
+        """
+        ids = checks.ids(sample_ids)
+
+        def words(delta: Delta) -> str:
+            moves = f"{checks.images(delta.given())} in, {checks.images(delta.taken())} out"
+            return f"Replaced the set {name!r} by {checks.images(ids)}: {moves}."
+
+        return self._edit("replace", lambda edit: changes.replacement(edit, changes.set_named(edit, name), ids), words)
+
+    def members(self, name: str) -> list[str]:
+        """The images of a set in the order in which they were added.
+
+        Raises:
+            UnknownName: no such set.
+        """
+        mine = (groups.c.kind == SET, groups.c.name == name, groups.c.alive)
+        query = select(members.c.sample_id, members.c.place).join_from(groups, members, isouter=True)
+        with self.database.reading() as connection:
+            rows = connection.execute(self._of(query, groups).where(*mine).order_by(members.c.place)).all()
+            if not rows:
+                every = self._of(select(groups), groups).where(groups.c.kind == SET).order_by(groups.c.id)
+                raise changes.unknown_set(connection.execute(every), name)
+        return [row.sample_id for row in rows if row.place is not None]
+
+    def sets(self) -> list[NamedSet]:
+        """Every set, in the order in which they were created."""
+        query = select(groups, func.count(members.c.place).label("size")).join_from(groups, members, isouter=True)
+        query = self._of(query, groups).where(groups.c.kind == SET, groups.c.alive)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.group_by(groups.c.id).order_by(groups.c.id)).all()
+        time = datetime.fromisoformat
+        return [NamedSet(row.name, row.size, time(row.created), time(row.changed), row.author) for row in rows]
+
+    def tag(self, sample_ids: Iterable[str], tag: str) -> Action | None:
+        """Give images a tag.
+
+        Raises:
+            InvalidSetting: the tag cannot be used.
+        """
+        checks.name(TAG, tag)
+        ids = checks.ids(sample_ids)
+
+        def change(edit: Edit) -> Delta:
+            if not ids:
+                return Delta()
+            group = group_named(edit, TAG, tag)
+            number = changes.new_group(edit, TAG, tag, alive=True) if group is None else group.id
+            return changes.addition(edit, number, ids)
+
+        return self._edit("tag", change, lambda delta: f"Tagged {checks.images(delta.given())} {tag!r}.")
+
+    def untag(self, sample_ids: Iterable[str], tag: str) -> Action | None:
+        """Take a tag off images."""
+        ids = checks.ids(sample_ids)
+
+        def change(edit: Edit) -> Delta:
+            group = group_named(edit, TAG, tag)
+            return Delta() if group is None else changes.removal(edit, group.id, ids)
+
+        return self._edit("untag", change, lambda delta: f"Took the tag {tag!r} off {checks.images(delta.taken())}.")
+
+    def tags(self) -> dict[str, list[str]]:
+        """Of every tag that is in use its images, in the order in which they got it."""
+        query = select(groups.c.name, members.c.sample_id).join_from(groups, members)
+        query = self._of(query, groups).where(groups.c.kind == TAG, members.c.place.is_not(None))
+        query = query.order_by(groups.c.id, members.c.place)
+        found: dict[str, list[str]] = {}
+        with self.database.reading() as connection:
+            for name, sample_id in connection.execute(query):
+                found.setdefault(name, []).append(sample_id)
+        return found
+
+    def note(self, sample_id: str, text: str | None, expected: str | None) -> Action | None:
+        """Write the note of an image (None or empty: remove it) where ``expected`` was seen before.
+
+        Raises:
+            Conflict: somebody else wrote another one meanwhile.
+        """
+        new = checks.text(NOTE, text)
+        ids = checks.ids([sample_id])
+        about = checks.images(ids)
+        words = f"Removed the note on {about}." if new is None else f"Noted on {about}: {checks.shortened(new)}."
+        return self._edit(NOTE, lambda edit: changes.rewriting(edit, NOTE, ids, new, {sample_id: expected}), words)
+
+    def notes(self) -> dict[str, str]:
+        """The note of every image that has one."""
+        return self._values(NOTE)
+
+    def relabel(
+        self, sample_ids: Iterable[str], class_name: str | None, expected: Mapping[str, str | None]
+    ) -> Action | None:
+        """Correct the class of images (None: as in the data set), of which ``expected`` tells what was seen before.
+
+        ``expected`` is what ``labels`` gave; an image that is not in it had no correction. Either all are changed or
+        none is.
+
+        Raises:
+            Conflict: somebody else corrected one of them otherwise meanwhile.
+        """
+        new = checks.text("name of a class", class_name)
+        ids = checks.ids(sample_ids)
+
+        def words(delta: Delta) -> str:
+            about = checks.images([each.sample_id for each in delta.changes])
+            return f"Gave {about} its own label back." if new is None else f"Relabelled {about} as {new!r}."
+
+        return self._edit("relabel", lambda edit: changes.rewriting(edit, LABEL, ids, new, expected), words)
+
+    def labels(self) -> dict[str, str]:
+        """The corrected class of every image that has one."""
+        return self._values(LABEL)
+
+    def undo(self) -> Action | None:
+        """Take back this author's last edit, as far as others have not changed it since; None: there is none.
+
+        Raises:
+            Conflict: nothing of it is as it was left. It is passed over, so the next ``undo`` is about the one before.
+        """
+        return self._step(log.undo)
+
+    def redo(self) -> Action | None:
+        """Do again what this author undid last; None: there is nothing, or a new edit came after it.
+
+        Raises:
+            Conflict: as ``undo``.
+        """
+        return self._step(log.redo)
+
+    def history(self, limit: int = 50) -> list[Action]:
+        """The last edits of everybody, the newest first."""
+        with self.database.reading() as connection:
+            found = connection.scalar(select(collections.c.id).where(collections.c.digest == digest(self.collection)))
+            return [] if found is None else log.newest(connection, found, limit)
+
+    def revision(self) -> int:
+        """A number that grows with every edit of anybody; 0 before the first."""
+        query = select(collections.c.revision).where(collections.c.digest == digest(self.collection))
+        with self.database.reading() as connection:
+            return connection.scalar(query) or 0
+
+    def _of(self, query: Select[*tuple[Any, ...]], table: Table) -> Select[*tuple[Any, ...]]:
+        """Only this collection's rows."""
+        mine = select(collections.c.id).where(collections.c.digest == digest(self.collection)).scalar_subquery()
+        return query.where(table.c.collection_id == mine)
+
+    def _values(self, kind: str) -> dict[str, str]:
+        query = select(values.c.sample_id, values.c.text).where(values.c.kind == kind, values.c.text.is_not(None))
+        with self.database.reading() as connection:
+            return {row.sample_id: row.text for row in connection.execute(self._of(query, values))}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Edit]:
+        """The next edit; others who edit this collection wait until it ends."""
+        key = digest(self.collection)
+        query = select(collections.c.id, collections.c.revision).where(collections.c.digest == key).with_for_update()
+        with self.database.writing() as connection:
+            found = connection.execute(query).first()
+            if found is None:
+                new = insert(collections).values(digest=key, name=self.collection, revision=0)
+                with suppress(IntegrityError), connection.begin_nested():  # somebody else may be first
+                    connection.execute(new)
+                found = connection.execute(query).one()
+            at = datetime.now(UTC).isoformat(timespec="microseconds")
+            yield Edit(connection, found.id, found.revision + 1, self.author, at)
+
+    def _edit(self, kind: str, change: Callable[[Edit], Delta], words: str | Callable[[Delta], str]) -> Action | None:
+        with self._transaction() as edit:
+            wanted = change(edit)
+            if not wanted.size():
+                return None
+            done = apply(edit, wanted, edit.revision)
+            return log.write(edit, kind, words if isinstance(words, str) else words(done), done)
+
+    def _step(self, way: Callable[[Edit], Action | Conflict | None]) -> Action | None:
+        with self._transaction() as edit:
+            result = way(edit)
+        if isinstance(result, Conflict):
+            raise result
+        return result

@@ -1,0 +1,1 @@
+"""What runs say about questions of their owners: Run -> data frame."""
