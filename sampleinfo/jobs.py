@@ -30,10 +30,11 @@ from sampleinfo.config import RunConfig, home
 from sampleinfo.datasets import Options
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
+from sampleinfo.reports import kept
 from sampleinfo.validations import Request
 
 ACTIVE = ("queued", "running")
-SCORE, CHECK, FETCH, VALIDATE = "score", "check", "fetch", "validate"
+SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE = "score", "check", "fetch", "validate", "summarize"
 REQUEST, STATUS, PROCESS, CANCEL = "request.json", "status.json", "process.json", "CANCEL"
 PREVIEW = "preview.parquet"
 #: Seconds between two writes of the status, and for a new process to say that it lives.
@@ -69,7 +70,8 @@ def start(config: RunConfig, task: str = SCORE, options: dict[str, Any] | None =
     """Start a task in a process of its own; the job's id. A job already busy with the same is returned.
 
     ``task``: ``score`` computes a run, ``check`` reads every image of its data set once, ``fetch`` downloads the data
-    set, ``validate`` retrains the run of ``options["run"]`` as the other ``options`` say (``validations.Request``).
+    set, ``validate`` retrains the run of ``options["run"]`` as the other ``options`` say (``validations.Request``),
+    ``summarize`` compares the strategies on it (``numbers``, and points to retrain: ``real``).
 
     Raises:
         SampleInfoError: the settings are impossible, or the folder cannot be written.
@@ -180,6 +182,11 @@ def work(folder: Path) -> int:
 
             run_id = str(options["run"])
             validation.validate(*_request(options), reporter, reporter.tracker.correct)
+        elif task == SUMMARIZE:
+            from sampleinfo import summarizing
+
+            run_id = str(options["run"])
+            summarizing.summarize(*_summary(options), reporter, reporter.tracker.correct)
         elif task == CHECK:
             datasets.prepare(config.dataset, Options.of(config), report=reporter)
         else:
@@ -252,6 +259,17 @@ def _validate_plan(_: RunConfig, options: dict[str, Any]) -> tuple[dict[str, flo
     return validations.plan(*_request(options))
 
 
+def _summarize_plan(_: RunConfig, options: dict[str, Any]) -> tuple[dict[str, float], float]:
+    stages = kept.plan(*_summary(options))
+    return stages, sum(stages.values())
+
+
+def _summary(options: dict[str, Any]) -> tuple[store.Run, str, kept.Points]:
+    """The run to summarize, the numbers per class, and the points to retrain."""
+    points = [(str(name), int(size)) for name, size in options.get("real") or ()]
+    return store.open_run(options["run"]), str(options.get("numbers") or kept.ANY), points
+
+
 def _request(options: dict[str, Any]) -> tuple[store.Run, Request]:
     """The run to validate, and how."""
     settings = {name: value for name, value in options.items() if name != "run"}
@@ -259,7 +277,9 @@ def _request(options: dict[str, Any]) -> tuple[store.Run, Request]:
 
 
 #: Of every task the planned seconds per stage, and in all; whether it is possible shows here.
-TASKS = {SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan, VALIDATE: _validate_plan}
+TASKS = {
+    SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan, VALIDATE: _validate_plan, SUMMARIZE: _summarize_plan,
+}  # fmt: skip
 
 
 def _folder(job_id: str) -> Path:

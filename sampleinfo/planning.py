@@ -53,6 +53,7 @@ STAGE_WORDS = {
     "along": "Following each image's absence along the training",
     "retraining": "Training the real network again and again",
     "influence": "Solving for influence functions",
+    "curves": "Comparing the strategies",
     "map": "Laying out the map (UMAP)",
     "writing": "Writing the run",
 }

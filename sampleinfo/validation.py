@@ -89,6 +89,32 @@ def validate(
     return next(each for each in validations.list_validations(run) if each.path == target)
 
 
+def reopen(run: Run, report: Reporter = silent, timings: Timings | None = None) -> Prepared:
+    """Network and images of a run, as they were. Reports and times the stages ``images`` and ``features``.
+
+    Raises:
+        InvalidData: they are not.
+    """
+    config, meta, timings = store.config_of(run), run.meta, timings or Timings()
+    with timings.stage("images"):
+        settled = settle(config, report)
+        if settled.dataset.fingerprint() != meta["dataset"]["fingerprint"]:
+            raise InvalidData(
+                f"the images of {settled.dataset.name} are not those that the run {run.id} was made of; score them "
+                "again, and go on with the new run."
+            )
+        known = network_identity(config)
+        if any(meta["model"].get(name) != value for name, value in known.items()):
+            raise InvalidData(
+                f"the weights of {known['name']} are not those that the run {run.id} was made with; score again, and "
+                "go on with the new run."
+            )
+        pixels = prepared.read_inputs(config, settled, report)
+    with timings.stage("features"):
+        network = prepared.load(config, settled.plan.outputs)
+        return prepared.prepare(config, settled, pixels, network, report)
+
+
 @dataclass(frozen=True)
 class Work:
     """The stages of one validation."""
@@ -104,7 +130,7 @@ class Work:
 
     def run(self) -> None:
         """All stages in order."""
-        ready = self._ready()
+        ready = reopen(self.source, self.report, self.timings)
         task = ready.task(self.fit.problem.residual)
         with self.timings.stage("training"):
             real = recorded.record(task, self.recipe, self.partial.working, self.report, self.request.segments)
@@ -129,31 +155,6 @@ class Work:
         outputs = task.val_outputs(real.final) - ready.outputs[task.n :] + self.fit.problem.val_outputs
         self._write(rows, sets, truth, estimates, outputs, facts)
         self.report("writing", 1, 1)
-
-    def _ready(self) -> Prepared:
-        """Network and images of the run, as they were.
-
-        Raises:
-            InvalidData: they are not.
-        """
-        config, meta = store.config_of(self.source), self.source.meta
-        with self.timings.stage("images"):
-            settled = settle(config, self.report)
-            if settled.dataset.fingerprint() != meta["dataset"]["fingerprint"]:
-                raise InvalidData(
-                    f"the images of {settled.dataset.name} are not those that the run {self.source.id} was made of; "
-                    "score them again, then validate the new run."
-                )
-            known = network_identity(config)
-            if any(meta["model"].get(name) != value for name, value in known.items()):
-                raise InvalidData(
-                    f"the weights of {known['name']} are not those that the run {self.source.id} was made with; score "
-                    "again, then validate the new run."
-                )
-            pixels = prepared.read_inputs(config, settled, self.report)
-        with self.timings.stage("features"):
-            network = prepared.load(config, settled.plan.outputs)
-            return prepared.prepare(config, settled, pixels, network, self.report)
 
     def _segments(self, ready: Prepared, task: Task, real: Recorded) -> Chosen:
         kernel = self.source.meta["kernel"]

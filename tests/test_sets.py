@@ -1,0 +1,122 @@
+"""Sets picked by hand against training on them, and on the others, from the beginning."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sampleinfo import information, linearized
+from sampleinfo.errors import InvalidSetting
+from sampleinfo.evaluation import evaluate
+from sampleinfo.linearized import Problem, Training
+from sampleinfo.reports.pool import Pool
+from sampleinfo.reports.sets import Desk
+from tests.test_summaries import pool
+
+
+@pytest.mark.parametrize("training", [Training(ridge=0.2), Training(steps=40, lr=0.05)])
+@pytest.mark.parametrize(("classes", "shared"), [(2, False), (3, False), (3, True)])
+def test_a_panel_is_training_on_the_set_and_on_the_others(classes: int, shared: bool, training: Training) -> None:
+    known = pool(classes=classes, shared=shared, training=training)
+    fit, rows = linearized.fit(known.judged(known.measuring), training), np.array([17, 2, 9, 5])
+    found = Desk(known).panel(rows)
+    assert found.size == 4 and found.full == evaluate(fit).overall
+    assert found.alone is not None and found.without is not None
+    for reached, wanted in ((found.alone, fit.keep(rows)), (found.without, fit.without(rows))):
+        assert reached.accuracy == evaluate(wanted).overall.accuracy
+        assert reached.loss == pytest.approx(evaluate(wanted).overall.loss, rel=1e-9)
+    group = information.group_information(fit, rows)
+    assert found.weight == pytest.approx(group.weight) and found.functional == pytest.approx(group.functional)
+    singles = information.functional_information(fit)[rows].sum()
+    assert found.interaction == pytest.approx(group.functional - singles)
+
+
+def loss(known: Pool, rows: list[int]) -> float:
+    fit = linearized.fit(known.itself, Training(ridge=known.ridge)).keep(np.array(rows, dtype=np.int64))
+    return evaluate(fit).overall.loss
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_proposals_are_what_training_again_would_give(classes: int) -> None:
+    known = pool(classes=classes)
+    rows = [20, 1, 8, 14]
+    found = Desk(known).panel(np.array(rows))
+    before = loss(known, rows)
+    add = {row: before - loss(known, [*rows, row]) for row in range(known.n) if row not in rows}
+    drop = {row: before - loss(known, [each for each in rows if each != row]) for row in rows}
+    for proposed, wanted in ((found.add, add), (found.drop, drop)):
+        for each in proposed:
+            assert each.gain == pytest.approx(wanted[each.row], rel=1e-7, abs=1e-12)
+        best = sorted(wanted.values(), reverse=True)[: len(proposed)]
+        np.testing.assert_allclose([each.gain for each in proposed], best, rtol=1e-7, atol=1e-12)
+    assert len(found.add) == 12 and len(found.drop) == 4
+
+
+def test_nothing_and_everything() -> None:
+    known = pool()
+    desk = Desk(known)
+    nothing, everything = desk.panel(np.array([], dtype=int)), desk.panel(np.arange(known.n))
+    assert nothing.alone is None and nothing.without == desk.full and len(nothing.add) == 12 and not nothing.drop
+    assert everything.without is None and everything.alone is not None and not everything.add
+    assert everything.alone.accuracy == desk.full.accuracy
+    fit = known.fit
+    moved = fit.val_outputs - fit.whole.val_outputs
+    assert everything.functional == pytest.approx(float((moved**2).sum()) / (2 * len(moved)))
+
+
+def test_two_of_a_kind_are_redundant() -> None:
+    rng = np.random.default_rng(0)
+    x, v = rng.normal(size=(20, 40)), rng.normal(size=(16, 40))
+    x[7] = x[3]
+    y = np.sign(x[:, :1])
+    known = Pool(
+        Problem(x @ x.T, v @ x.T, y, np.zeros((16, 1)), np.sign(v[:, :1]), y), Training(ridge=1.0),
+        (y[:, 0] > 0).astype(int), x, np.arange(8), np.arange(8, 16),
+    )  # fmt: skip
+    found = Desk(known).panel(np.array([3, 7]))
+    assert found.interaction > 0  # each alone is hardly missed, both together are
+    apart = Desk(known).panel(np.array([3, 12]))
+    assert abs(apart.interaction) < found.interaction
+
+
+def test_the_random_band_holds_most_random_sets() -> None:
+    known = pool(n=60, m=80)
+    desk = Desk(known)
+    band, inside = desk.random(12), 0
+    for seed in range(40):
+        rows = np.random.default_rng(1000 + seed).permutation(60)[:12]
+        found = desk.panel(rows).alone
+        assert found is not None
+        inside += abs(found.accuracy - band.mean) <= 2 * band.spread + 1 / 40
+    assert inside >= 34
+
+
+def test_a_click_is_answered_in_half_a_second_for_two_thousand() -> None:
+    rng = np.random.default_rng(0)
+    n, m = 2000, 1000
+    x, v, w = rng.normal(size=(n, 300)), rng.normal(size=(m, 300)), rng.normal(size=(300, 1))
+    y, yv = (x @ w > 0).astype(float), (v @ w > 0).astype(float)
+    known = Pool(
+        Problem(x @ x.T / 300, v @ x.T / 300, y - 0.5, np.full((m, 1), 0.5), yv, y), Training(ridge=0.1),
+        y[:, 0].astype(int), x, np.arange(500), np.arange(500, 1000),
+    )  # fmt: skip
+    desk = Desk(known)
+    desk.panel(np.arange(3))
+    for size in (12, 200, 1000):
+        times = []
+        for seed in range(3):
+            rows = np.random.default_rng(seed).permutation(n)[:size]
+            start = time.perf_counter()
+            desk.panel(rows)
+            times.append(time.perf_counter() - start)
+        print(size, min(times))
+        assert min(times) < 2.0  # half a second on two free cores (docs/benchmarks.md); tests share theirs
+
+
+def test_refusals() -> None:
+    with pytest.raises(InvalidSetting, match="between 0 and 23"):
+        Desk(pool()).panel(np.array([24]))
+    with pytest.raises(InvalidSetting, match="given twice"):
+        Desk(pool()).panel(np.array([2, 2]))
