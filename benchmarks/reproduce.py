@@ -19,8 +19,8 @@ from benchmarks.reproduction import data
 from benchmarks.reproduction.options import Journal, Options
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 
-NAMES = ("table1", "speed", "samples", "sources", "mislabeled", "summaries", "subclass", "adversarial")
-PARTED = ("table1", "samples", "mislabeled", "adversarial")
+NAMES = ("table1", "speed", "samples", "sources", "mislabeled", "summaries", "strategies", "subclass", "adversarial")
+PARTED = ("table1", "samples", "mislabeled", "strategies", "adversarial")
 FIGURES: dict[str, ModuleType] = {name: import_module(f"benchmarks.reproduction.{name}") for name in NAMES}
 
 

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from benchmarks import reproduce
-from benchmarks.reproduction import data, measures, mislabeled, report, samples, setups, table1
-from benchmarks.reproduction.options import Journal, Options
+from benchmarks.reproduction import data, measures, mislabeled, report, samples, setups, strategies, table1
+from benchmarks.reproduction.options import Journal, Options, Sizes
 from sampleinfo import descent
 from sampleinfo.recipe import Recipe
+from sampleinfo.reports.strategies import STRATEGIES
 
 TINY = Options(quick=True, train=16, validation=8, steps=5, removals=4, segments=2, settings=("mnist-4v9",))
 
@@ -81,6 +82,19 @@ def test_samples(tmp_path: Path, one_thread: None) -> None:
     text, numbers = checked(tmp_path, "samples", pictures=2)
     assert header(text, "data")[-1] == "the paper"
     assert len(numbers["mnist-4v9"]["nats"]) == 16
+
+
+def test_strategies(tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(strategies.TASKS, "mnist-4v9", ((Sizes(40, 16), 16), (Sizes(40, 16), 16)))
+    strategies.run(replace(TINY, train=None, validation=None, steps=None, to=tmp_path))
+    text, numbers = checked(tmp_path, "strategies", pictures=1)
+    assert header(text, "strategy")[1:] == ["keep 5%", "keep 10%", "keep 25%", "keep 50%", "keep 75%"]
+    found = numbers["mnist-4v9"]
+    assert found["kept"] == [2, 4, 10, 20, 30] and len(found["draws"]) == 2
+    for draw in found["draws"]:
+        assert draw["test"] == 16 and set(draw["accuracy"]) == {*STRATEGIES, "recommended"}
+        for place, advised in enumerate(draw["advice"]):
+            assert draw["accuracy"]["recommended"][0][place] == draw["accuracy"][advised][0][place]
 
 
 def test_mislabeled(tmp_path: Path, one_thread: None) -> None:

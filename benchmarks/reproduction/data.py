@@ -24,6 +24,7 @@ TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mnist": ("mnist", ()),
     "dogs-vs-cats": ("dogs-vs-cats", ()),
     "cifar10-pets": ("cifar10", ("cat", "dog", "deer")),
+    "cifar10-deer-horse": ("cifar10", ("deer", "horse")),
 }
 
 

@@ -46,6 +46,13 @@ def ratio_interval(above: FloatArray, below: FloatArray, seed: int) -> tuple[flo
     return _percentiles(_means(above, rng) / _means(below, rng))
 
 
+def paired_interval(differences: FloatArray) -> tuple[float, float]:
+    """Student's t interval of the mean of paired differences."""
+    count = len(differences)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count))
+    return float(differences.mean()) - half, float(differences.mean()) + half
+
+
 def _means(values: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.array([rng.choice(values, len(values)).mean() for _ in range(RESAMPLES)])
 

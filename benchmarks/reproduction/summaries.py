@@ -21,7 +21,7 @@ HELP = "test accuracy after the least informative samples were removed, by strat
 FIGURE = "summaries"
 FULL, QUICK = Sizes(1000, 500, 1000), Sizes(100, 100, 100)
 #: Test images for each validation image; shares kept; share that goes before samples are scored again; random draws.
-TESTS, KEPT, STEP, DRAWS, QUICK_DRAWS = 2, (0.75, 0.5, 0.25, 0.1, 0.05), 0.05, 10, 3
+TESTS, KEPT, STEP, DRAWS, QUICK_DRAWS = 2, (0.75, 0.5, 0.25, 0.1, 0.05, 0.02), 0.05, 10, 3
 RANDOM = "random"
 #: A network that has not seen both classes is of no use: the smallest summary.
 LEAST = 4
