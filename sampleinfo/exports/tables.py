@@ -1,4 +1,4 @@
-"""Runs to files for other tools."""
+"""Tables and lists: CSV, Parquet, JSON, and plain text of paths."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from sampleinfo.errors import InvalidSetting, StorageError
+from sampleinfo.exports.selection import Selection
 from sampleinfo.store import Run
 
 SUFFIXES = (".csv", ".parquet", ".json")
@@ -47,6 +48,34 @@ def write(table: pd.DataFrame, path: Path) -> int:
     finally:
         temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
     return len(table)
+
+
+def write_csv(selection: Selection, target: Path) -> None:
+    """The table of a set as CSV."""
+    _write(selection.table, target, ".csv")
+
+
+def write_parquet(selection: Selection, target: Path) -> None:
+    """The table of a set as Parquet."""
+    _write(selection.table, target, ".parquet")
+
+
+def write_json(selection: Selection, target: Path) -> None:
+    """The table of a set as JSON."""
+    _write(selection.table, target, ".json")
+
+
+def write_paths(selection: Selection, target: Path) -> None:
+    """The paths of the files of a set, as the file system has them.
+
+    Raises:
+        InvalidSetting: a path with a line break in it.
+    """
+    paths = [selection.originals.path(number) for number in range(len(selection))]
+    broken = next((path for path in paths if "\n" in path or "\r" in path), None)
+    if broken is not None:
+        raise InvalidSetting(f"{broken!r} has a line break in its name; take the format 'csv' instead.")
+    target.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in paths))
 
 
 def _write(table: pd.DataFrame, path: Path, suffix: str) -> None:

@@ -1,0 +1,98 @@
+"""Runs to files for other tools: the whole table of a run, or a set of its images in the format of a tool.
+
+    run = store.open_run("RUN")
+    rows = summarizing.chosen(Pool.of(run), "any", "greedy-pool", 300)
+    exports.take_away(run, rows, Path("summary.csv"))
+    exports.take_away(run, rows, Path("summary"), "copies")
+
+A new format is a writer in a file here and an entry in ``FORMATS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.exports.formats import FILES, FORMATS, IMAGES, NOTHING, Format
+from sampleinfo.exports.selection import Selection
+from sampleinfo.exports.tables import SUFFIXES, check_suffix, export, write
+from sampleinfo.exports.whole import aside, check_free
+from sampleinfo.store import Run
+from sampleinfo.types import IntArray
+
+__all__ = [
+    "FILES", "FORMATS", "IMAGES", "NOTHING", "SUFFIXES", "Format", "Selection", "check_suffix", "check_target",
+    "export", "find", "guess", "take_away", "write",
+]  # fmt: skip
+
+
+def find(name: str) -> Format:
+    """The format called ``name``.
+
+    Raises:
+        UnknownName: with the known names.
+    """
+    if name not in FORMATS:
+        raise UnknownName("format", name, FORMATS)
+    return FORMATS[name]
+
+
+def guess(path: Path) -> Format:
+    """The first format with the ending of a path; without an ending, the folder of copies.
+
+    Raises:
+        InvalidSetting: no format has this ending.
+    """
+    ending = path.suffix.lower()
+    found = next((each for each in FORMATS.values() if each.ending == ending), None)
+    if not ending:
+        return FORMATS["copies"]
+    if found is None:
+        known = ", ".join(dict.fromkeys(each.ending for each in FORMATS.values() if each.ending))
+        raise InvalidSetting(
+            f"the format cannot be told from {path.name!r}: the ending must be one of {known}, or none for a folder of "
+            f"copies. Or name the format, one of {', '.join(FORMATS)}."
+        )
+    return found
+
+
+def check_target(path: Path, format: str | None = None) -> Format:
+    """The format that would be written to a path, where that can be.
+
+    Raises:
+        UnknownName: no such format.
+        InvalidSetting: the ending is not the format's.
+        StorageError: there is something already.
+    """
+    kind = guess(path) if format is None else find(format)
+    if kind.ending and path.suffix.lower() != kind.ending:
+        raise InvalidSetting(f"cannot write {kind.name} to {path.name!r}: its ending must be {kind.ending}.")
+    check_free(path)
+    return kind
+
+
+def take_away(run: Run, rows: Sequence[int] | IntArray, path: Path, format: str | None = None) -> int:
+    """Write a set of a run's images to a file or a folder that is there whole or not at all; the number of images.
+
+    Args:
+        run: a finished run.
+        rows: of ``run.samples``, in the order in which they are to be written.
+        path: what is written; nothing may be there.
+        format: one of ``FORMATS``; None: the first with the ending of ``path``.
+
+    Raises:
+        UnknownName: no such format.
+        InvalidSetting: no rows, rows that the run does not have or given twice, the wrong ending, or a format that
+            needs files of a data set that has none.
+        InvalidData: the original images are needed, and are not there any more or not what they were.
+        StorageError: something is there already, or it cannot be written.
+    """
+    path = path.expanduser()
+    kind = check_target(path, format)
+    selection = Selection.of(run, rows)
+    if kind.needs == FILES:
+        selection.check_files([each.name for each in FORMATS.values() if each.needs != FILES])
+    with aside(path) as place:
+        kind.write(selection, place)
+    return len(selection)

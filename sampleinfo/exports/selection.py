@@ -1,0 +1,104 @@
+"""A set of a run's images that is taken away, and the original images where they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sampleinfo.datasets.files import readable_name
+from sampleinfo.errors import InvalidSetting, SampleInfoError
+from sampleinfo.exports.originals import Originals
+from sampleinfo.problem import checked_indices
+from sampleinfo.store import Run
+from sampleinfo.types import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """``rows`` of ``run.samples``, in the order of the set."""
+
+    run: Run
+    rows: IntArray
+
+    @classmethod
+    def of(cls, run: Run, rows: Sequence[int] | IntArray) -> Selection:
+        """The set of these rows.
+
+        Raises:
+            InvalidSetting: none, one that the run does not have, or one given twice.
+        """
+        chosen = checked_indices(np.asarray(rows), len(run.samples))
+        if not len(chosen):
+            raise InvalidSetting("there is nothing to take away: the set is empty.")
+        return cls(run, chosen)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The run's table of these images."""
+        return self.run.samples.iloc[self.rows].reset_index(drop=True)
+
+    @property
+    def ids(self) -> list[str]:
+        """Sample ids."""
+        return [str(each) for each in self.samples["sample_id"]]
+
+    @property
+    def labels(self) -> IntArray:
+        """Numbers of ``class_names``."""
+        return self.samples["label"].to_numpy(np.int64)
+
+    @property
+    def class_names(self) -> list[str]:
+        """All classes of the run."""
+        return [str(each) for each in self.run.meta["dataset"]["class_names"]]
+
+    @cached_property
+    def originals(self) -> Originals:
+        """The images themselves.
+
+        Raises:
+            InvalidData: they are not there any more.
+        """
+        return Originals.of(self.run, self.rows)
+
+    @cached_property
+    def paths(self) -> list[str | None]:
+        """The file of every image as text; None where it has none, or where the data set is gone."""
+        try:
+            files = [self.originals.file(number) for number in range(len(self))]
+        except SampleInfoError:
+            return [None] * len(self)
+        return [None if file is None else readable_name(file.path) for file in files]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Id, path, label, class, source, split and every score, one row per image."""
+        columns = ["label", "class_name", "source", "split", *self.run.scores]
+        found = self.samples[["sample_id", *columns]].copy()
+        found.insert(1, "path", pd.Series(self.paths, dtype=object))
+        return found
+
+    def check_files(self, others: Sequence[str]) -> None:
+        """Whether every image is a file of its own; ``others`` are the formats that do not need that.
+
+        Raises:
+            InvalidSetting: one is not.
+            InvalidData: the data set is gone, or a file of it.
+        """
+        without = [number for number in range(len(self)) if self.originals.file(number) is None]
+        if without:
+            raise InvalidSetting(
+                f"{len(without)} of the {len(self)} images have no file of their own (such as "
+                f"{self.ids[without[0]]!r}). These formats do not need one: {', '.join(others)}."
+            )
+        gone = next((n for n in range(len(self)) if not Path(self.originals.path(n)).is_file()), None)
+        if gone is not None:
+            raise self.originals.lost(gone, "no such file")
