@@ -19,8 +19,11 @@ from benchmarks.reproduction import data
 from benchmarks.reproduction.options import Journal, Options
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 
-NAMES = ("table1", "speed", "samples", "sources", "mislabeled", "summaries", "strategies", "subclass", "adversarial")
-PARTED = ("table1", "samples", "mislabeled", "strategies", "adversarial")
+NAMES = (
+    "table1", "speed", "kronfluence", "samples", "sources", "mislabeled", "summaries", "strategies", "subclass",
+    "adversarial",
+)  # fmt: skip
+PARTED = ("table1", "kronfluence", "samples", "mislabeled", "strategies", "adversarial")
 FIGURES: dict[str, ModuleType] = {name: import_module(f"benchmarks.reproduction.{name}") for name in NAMES}
 
 
@@ -33,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.settings and figure not in PARTED:
             raise InvalidSetting(f"{figure} has no settings to choose from; those that have: {', '.join(PARTED)}.")
         for name in NAMES if figure == "all" else (figure,):
-            task = getattr(FIGURES[name], "TASK", None)
-            if figure == "all" and task is not None and not data.is_there(task, options):
-                Journal(name).say("left out for want of data (see --data)")
+            reason = _left_out(FIGURES[name], options) if figure == "all" else ""
+            if reason:
+                Journal(name).say(f"left out: {reason}")
                 continue
             start = time.perf_counter()
             FIGURES[name].run(options)
@@ -44,6 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"reproduce: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _left_out(module: ModuleType, options: Options) -> str:
+    """Why a figure cannot be among ``all``; empty if it can."""
+    task = getattr(module, "TASK", None)
+    if task is not None and not data.is_there(task, options):
+        return "there are no data (see --data)"
+    return str(module.hindrance(options)) if hasattr(module, "hindrance") else ""
 
 
 def _parser() -> argparse.ArgumentParser:
