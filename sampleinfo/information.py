@@ -117,7 +117,11 @@ def group_information(
 
 @dataclass(frozen=True)
 class Interaction:
-    """I(A and B together) - I(A) - I(B), in nats: below 0 for redundant sets, above 0 for sets that need each other."""
+    """I(A and B together) - I(A) - I(B), in nats, of what leaving each out changes.
+
+    Above 0 for redundant sets (of two equal images each alone is hardly missed, both together are), below 0 for sets
+    that are of use only together (leaving out either loses what both give).
+    """
 
     weight: float
     functional: float

@@ -48,7 +48,7 @@ class Panel:
     ``alone``: trained on the set alone; ``without``: on everything else (None where nothing is left); ``full``: on
     everything; all measured on the half of the validation images that no choice has looked at. ``weight`` and
     ``functional``: nats that only this set gives (it is left out of everything). ``interaction``: ``functional`` minus
-    the sum over its images, each left out alone: below 0 where they are redundant, above 0 where they need each other.
+    the sum over its images, each left out alone: above 0 where they are redundant, below 0 where they need each other.
     ``add``, ``drop``: the images that would lower the loss most by joining, and by leaving.
     """
 
