@@ -20,6 +20,8 @@ SYMBOLS = ("circle-open", "diamond-open", "square-open", "cross-open", "triangle
 MOST_NAMED = 40
 #: Letters of a name in a legend or a hover text.
 LONGEST = 80
+#: Rings around marked points, and the line of random draws, on light and dark pages alike.
+MARKED, NEUTRAL = "#d6248f", "#8a969e"
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -209,3 +211,62 @@ def truth_scatter(
         xaxis=axis | {"title": f"really: {title}"}, yaxis=axis | {"title": f"estimated: {title}"}, height=460,
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
+
+
+def strategy_curves(
+    table: pd.DataFrame, real: pd.DataFrame, titles: dict[str, str], random: str, measure: str, scale: str
+) -> go.Figure:  # fmt: skip
+    """Predicted ``accuracy`` or ``loss`` against the share kept, one line per strategy; random as mean and band.
+
+    ``table`` and ``real``: strategy, seed, size, share, accuracy, loss; ``real`` are open markers of the same colour.
+    ``titles``: name -> title of every strategy, which decide the colours. ``scale``: of the shares, log or linear.
+    """
+    figure = go.Figure()
+    drawn = table[table["strategy"] == random].groupby("share")[[measure, "size"]].agg(["mean", "std"])
+    middle, spread = (drawn[measure][each].fillna(0.0).to_numpy() for each in ("mean", "std"))
+    edges = [middle + spread, (middle - spread)[::-1]]
+    edges = [np.clip(each, 0.0, 1.0) for each in edges] if measure == "accuracy" else edges
+    shares, hover = drawn.index.to_numpy(), _curve_hover(measure)
+    figure.add_scatter(
+        x=np.concatenate([shares, shares[::-1]]), y=np.concatenate(edges),
+        fill="toself", fillcolor="rgba(138,150,158,0.25)", line={"width": 0}, hoverinfo="skip", legendgroup=random,
+        name=f"{titles[random]} ± 1 standard deviation", showlegend=False,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=shares, y=middle, mode="lines", line={"color": NEUTRAL, "width": 3}, name=titles[random],
+        legendgroup=random, customdata=drawn["size"]["mean"].to_numpy(), text=[f"± {_measured(s, measure)}" for s in
+        spread], hovertemplate=hover.replace("<extra>", " %{text}<extra>"),
+    )  # fmt: skip
+    others = [name for name in titles if name != random]
+    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)} | {random: NEUTRAL}
+    for name in others:
+        part = table[table["strategy"] == name].sort_values("share")
+        figure.add_scatter(
+            x=part["share"], y=part[measure], mode="lines+markers", marker={"size": 5}, name=titles[name],
+            line={"color": colours[name], "width": 2}, customdata=part["size"], hovertemplate=hover, legendgroup=name,
+        )  # fmt: skip
+    for name in real["strategy"].unique():
+        part = real[real["strategy"] == name]
+        figure.add_scatter(
+            x=part["share"], y=part[measure], mode="markers", name=titles.get(str(name), "everything"),
+            showlegend=False, legendgroup=str(name), customdata=part["size"], text=part["recipe"],
+            marker={"color": colours.get(str(name), MARKED), "symbol": "circle-open", "size": 13, "line": {"width": 3}},
+            hovertemplate="<b>really retrained</b><br>" + hover.replace("<extra>", "<br>%{text}<extra>"),
+        )  # fmt: skip
+    ticks = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0] if scale == "log" else [0.1 * step for step in range(11)]
+    figure.update_xaxes(type=scale, tickvals=ticks, tickformat=".0%", title="share of the training images kept")
+    figure.update_yaxes(tickformat=".0%" if measure == "accuracy" else "", title=f"predicted {measure}")
+    return figure.update_layout(
+        height=430, margin=MARGIN, hovermode="closest", uirevision="curves",
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+    )  # fmt: skip
+
+
+def _curve_hover(measure: str) -> str:
+    return "%{fullData.name}<br>%{customdata:.0f} images (%{x:.1%})<br>" + measure + " %{y:" + (
+        ".1%" if measure == "accuracy" else ".3g"
+    ) + "}<extra></extra>"  # fmt: skip
+
+
+def _measured(value: float, measure: str) -> str:
+    return f"{100 * value:.1f} points" if measure == "accuracy" else short(value)

@@ -78,7 +78,7 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
             st.button("Clear selection", key="clear", on_click=clear_selection, args=(run,), type="tertiary")
         else:
             st.caption("Lasso on the map to choose.", width="content")
-    ordered = _ordered(run, rows, view.score, order)
+    ordered = in_order(run, rows, view.score, order)
     pages = -(-len(ordered) // PAGE)
     key = f"page-{run.id}-{len(ordered)}"
     page = min(int(st.session_state.get(key) or 1), pages)
@@ -94,7 +94,7 @@ def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
 
 def extremes(run: Run, view: View) -> None:
     """The ten images with the largest and the ten with the smallest score."""
-    ranked = _ordered(run, _chosen(run, view, ()), view.score, "high")
+    ranked = in_order(run, _chosen(run, view, ()), view.score, "high")
     score = SCORES[view.score]
     high, low = ("most informative", "least informative") if score.unit == "nats" else ("highest", "lowest")
     for words, rows in ((high, ranked[:EXTREMES]), (low, ranked[::-1][:EXTREMES])):
@@ -116,7 +116,8 @@ def _chosen(run: Run, view: View, selection: Sequence[int]) -> np.ndarray:
     return np.flatnonzero((run.samples["split"] == TRAIN).to_numpy() & passing)
 
 
-def _ordered(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
+def in_order(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
+    """The rows in one of the orders of ``ORDERS``."""
     samples = run.samples.iloc[rows]
     column, ascending = {
         "high": (score, False), "low": (score, True), "error": ("prediction_error", False),

@@ -31,6 +31,7 @@ header[data-testid="stHeader"] {height: 0; min-height: 0}
 </style>"""
 PAGES = (
     ("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"),
+    ("pages/summaries.py", "Summaries", ":material/filter_list:"),
     ("pages/validate.py", "Validate", ":material/verified:"),
 )  # fmt: skip
 

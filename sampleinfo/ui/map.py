@@ -44,8 +44,7 @@ class View:
 def map_controls(run: Run) -> View:
     """The row of controls above the map."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        numbers = _numbers(run)
-        titles = numbers | CATEGORIES | run.metadata
+        titles, numbers = colour_titles(run)
         if st.session_state.get("colour") not in (None, *titles):
             del st.session_state["colour"]
         colour = st.selectbox(
@@ -71,45 +70,63 @@ def map_controls(run: Run) -> View:
     return View(str(colour), layout or "umap", scale or "log", splits, chosen, score)
 
 
+def colour_titles(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """Columns that colours can show, and those of them that are numbers; with their titles."""
+    numbers = _numbers(run)
+    return numbers | CATEGORIES | run.metadata, numbers
+
+
 def _numbers(run: Run) -> dict[str, str]:
     """Columns that colours can show, and their titles; the truest score first."""
     return {name: score.title for name, score in run.scores.items()} | ERROR
 
 
-def map_panel(run: Run, view: View) -> list[int]:
-    """Draw the map; the rows selected on it."""
+def map_panel(
+    run: Run, view: View, *, key: str = "map", height: int | None = None, open_single: bool = True
+) -> list[int]:  # fmt: skip
+    """Draw the map; the rows selected on it.
+
+    ``open_single``: an image that is selected alone is opened.
+    """
     samples = run.samples
     rows = np.flatnonzero(samples["split"].isin(view.splits))
-    kept = st.session_state.setdefault(f"selection-{run.id}", [])
+    kept = selected(run)
     signature = (run.id, view)
-    changed = st.session_state.get("map-signature") != signature
+    changed = st.session_state.get(f"{key}-signature") != signature or key not in st.session_state
     if changed:
-        st.session_state["map-signature"] = signature
+        st.session_state[f"{key}-signature"] = signature
         passing = set(np.flatnonzero(view.filter.rows(samples))) if view.filter else None
         bright = kept if passing is None else [row for row in kept or rows if int(row) in passing]
-        st.session_state["map-bright"] = [int(row) for row in bright] or [NO_ROW] * (passing is not None)
-    figure = _figure(run, view, rows, st.session_state["map-bright"])
+        st.session_state[f"{key}-bright"] = [int(row) for row in bright] or [NO_ROW] * (passing is not None)
+        figure = _figure(run, view, rows, st.session_state[f"{key}-bright"])
+        st.session_state[f"{key}-figure"] = figure.update_layout(height=height) if height else figure
     event = st.plotly_chart(
-        figure, key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),
+        st.session_state[f"{key}-figure"], key=key, on_select="rerun", selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage"]},
         alt=f"Map of {len(rows)} images coloured by {(_numbers(run) | CATEGORIES | run.metadata)[view.colour]}",
     )  # fmt: skip
     picked = _picked(event, len(samples))
-    news = picked != st.session_state.get("map-event", [])
-    st.session_state["map-event"] = picked
+    news = picked != st.session_state.get(f"{key}-event", [])
+    st.session_state[f"{key}-event"] = picked
     if news and (picked or not changed):
         kept = st.session_state[f"selection-{run.id}"] = picked
-        if len(picked) == 1:
+        if len(picked) == 1 and open_single:
             open_sample(run, picked[0])
     return [row for row in kept if row < len(samples)]
 
 
-def clear_selection(run: Run) -> None:
+def selected(run: Run) -> list[int]:
+    """The rows selected on the map of a run; the pages share them."""
+    rows: list[int] = st.session_state.setdefault(f"selection-{run.id}", [])
+    return rows
+
+
+def clear_selection(run: Run, key: str = "map") -> None:
     """Forget the selection and draw the map anew."""
     st.session_state[f"selection-{run.id}"] = []
-    st.session_state["map-event"] = []
-    st.session_state.pop("map-signature", None)
-    st.session_state.pop("map", None)
+    st.session_state[f"{key}-event"] = []
+    st.session_state.pop(f"{key}-signature", None)
+    st.session_state.pop(key, None)
 
 
 def _picked(event: object, count: int) -> list[int]:

@@ -19,7 +19,9 @@ MARKS = {
 SHOWN = 3
 EXPLORE = ("pages/explore.py", "Explore it", ":material/scatter_plot:")
 VALIDATED = ("pages/validate.py", "See how true it is", ":material/verified:")
-WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download", jobs.VALIDATE: "Validate"}
+SUMMARIZED = ("pages/summaries.py", "See the summaries", ":material/filter_list:")
+WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download", jobs.VALIDATE: "Validate", jobs.SUMMARIZE: "Compare strategies"}
+RESULTS = {jobs.VALIDATE: VALIDATED, jobs.SUMMARIZE: SUMMARIZED}
 
 
 def jobs_panel(task: str | None = None, run_id: str | None = None, page: str = "app.py") -> None:
@@ -71,7 +73,7 @@ def _ended(job: JobStatus, page: str) -> None:
         st.markdown(
             f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {plain(job.message)}" if job.message else "")
         )
-        target, label, icon = VALIDATED if job.task == jobs.VALIDATE else EXPLORE
+        target, label, icon = RESULTS.get(job.task, EXPLORE)
         shown = target == page and st.query_params.get("run") == job.run_id
         if job.state == "done" and job.run_id and not shown:
             st.page_link(target, label=label, icon=icon, query_params={"run": job.run_id}, width="content")
@@ -83,6 +85,7 @@ def _ended(job: JobStatus, page: str) -> None:
 def _name(job: JobStatus) -> str:
     data = plain(" + ".join(Path(part).name or part for part in job.config.dataset.split("+")))
     if job.task != jobs.SCORE:
-        return f"{WORK[job.task]}: {data}"
+        real = job.task == jobs.SUMMARIZE and job.options.get("real")
+        return f"{'Retrain summaries' if real else WORK[job.task]}: {data}"
     sizes = (job.config.train, job.config.validation)
     return data if None in sizes else f"{data}, {sizes[0]} + {sizes[1]} images"

@@ -1,0 +1,81 @@
+"""What sets of a run are judged with, kept in memory between clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from sampleinfo import store
+from sampleinfo.evaluation import Evaluation, evaluate_outputs
+from sampleinfo.reports import strategies, summaries
+from sampleinfo.reports.sets import Desk, Panel
+from sampleinfo.store import Run
+from sampleinfo.types import IntArray
+
+#: Runs, and sets, of which everything is kept in memory.
+RUNS, SETS = 2, 128
+
+
+def desk(run: Run) -> Desk:
+    """The desk of a run, ready to answer at once.
+
+    Raises:
+        SampleInfoError: the run is damaged, or has fewer than two validation images.
+    """
+    return _desk(str(run.path), str(run.meta["fingerprint"]))
+
+
+def panel(run: Run, rows: IntArray) -> Panel:
+    """All that is known of a set of training rows."""
+    return _panel(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
+
+
+def alone(run: Run, rows: IntArray) -> Evaluation:
+    """What the network is predicted to reach with this set alone (not empty), overall and per class."""
+    return _alone(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
+
+
+def summary(run: Run, strategy: str, size: int, quotas: dict[int, int] | None = None) -> IntArray:
+    """The training rows that a strategy keeps, best first.
+
+    Raises:
+        SampleInfoError: a size or numbers per class that cannot be.
+    """
+    packed = None if quotas is None else tuple(sorted(quotas.items()))
+    return _summary(str(run.path), str(run.meta["fingerprint"]), strategy, size, packed)
+
+
+def _packed(rows: IntArray) -> bytes:
+    return np.sort(rows).astype(np.int64).tobytes()
+
+
+@st.cache_resource(max_entries=RUNS, show_spinner="Getting this run ready, once …")
+def _desk(path: str, fingerprint: str) -> Desk:  # noqa: ARG001 - it is part of the key
+    from sampleinfo.reports.pool import Pool
+
+    found = Desk(Pool.of(store.open_run(Path(path))))
+    found.panel(np.arange(min(2, found.pool.n)))  # what is the same for every set is computed here
+    return found
+
+
+@st.cache_resource(max_entries=SETS, show_spinner=False)
+def _panel(path: str, fingerprint: str, rows: bytes) -> Panel:
+    return _desk(path, fingerprint).panel(np.frombuffer(rows, dtype=np.int64))
+
+
+@st.cache_resource(max_entries=SETS, show_spinner=False)
+def _alone(path: str, fingerprint: str, rows: bytes) -> Evaluation:
+    pool = _desk(path, fingerprint).pool
+    wanted = pool.fit.whole.val_targets
+    assert wanted is not None  # a pool has them
+    return evaluate_outputs(summaries.predicted(pool, np.frombuffer(rows, dtype=np.int64)), wanted)
+
+
+@st.cache_resource(max_entries=SETS, show_spinner="Choosing the images …")
+def _summary(
+    path: str, fingerprint: str, strategy: str, size: int, quotas: tuple[tuple[int, int], ...] | None
+) -> IntArray:
+    pool = _desk(path, fingerprint).pool
+    return strategies.choose(pool, strategy, size, quotas=None if quotas is None else dict(quotas))
