@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+
 import numpy as np
 import pytest
 
@@ -34,6 +37,7 @@ def test_equal_numbers_are_another_table(small_run: Run) -> None:
 
 
 def test_retrained_points_are_the_network_trained_on_the_summary_alone(along_run: Run) -> None:
+    shutil.rmtree(kept.folder(along_run), ignore_errors=True)
     points = [("greedy-pool", 6), ("random", 8)]
     summarizing.summarize(along_run, "any", points)
     table = kept.real(along_run)
@@ -64,9 +68,6 @@ def test_finished_retrainings_are_kept(along_run: Run, monkeypatch: pytest.Monke
 
 
 def test_a_job_does_the_same(small_run: Run) -> None:
-    import shutil
-    import time
-
     shutil.rmtree(kept.folder(small_run), ignore_errors=True)
     job = jobs.start(store.config_of(small_run), jobs.SUMMARIZE, {"run": small_run.id, "numbers": "any", "real": []})
     deadline = time.monotonic() + 120
