@@ -24,7 +24,7 @@ from rich.console import Console
 from sampleinfo import exports, store
 from sampleinfo.console import INTERRUPTED, print_table, tracked
 from sampleinfo.errors import InvalidSetting, UnknownName
-from sampleinfo.evaluation import Accuracy, evaluate_outputs
+from sampleinfo.evaluation import evaluate
 from sampleinfo.progress import Tracker
 from sampleinfo.reports import kept, strategies, summaries
 from sampleinfo.reports.kept import Points
@@ -142,7 +142,7 @@ def _choose(args: argparse.Namespace, run: Run, numbers: str) -> None:
     print(f"classes    {', '.join(f'{count} {name}' for name, count in counts.items())}")
     trained = rows[(samples["split"] == TRAIN).to_numpy()[rows]]
     if len(trained):
-        alone = _reached(pool, trained)
+        alone = evaluate(pool.trained_on(trained)).overall
         print(f"predicted  accuracy {alone.accuracy:.1%}, loss {alone.loss:.4f} with these {len(trained)} of the "
               f"{pool.n} training images alone")  # fmt: skip
     if args.out is not None:
@@ -152,13 +152,6 @@ def _choose(args: argparse.Namespace, run: Run, numbers: str) -> None:
     if args.save_as is not None:
         _book(run).create_set(args.save_as, [str(each) for each in samples["sample_id"].iloc[rows]])
         print(f"saved      as the set {args.save_as!r}")
-
-
-def _reached(pool: Pool, rows: IntArray) -> Accuracy:
-    """What training on these images alone is predicted to reach on the measuring half."""
-    wanted = pool.fit.whole.val_targets
-    assert wanted is not None  # a pool has them
-    return evaluate_outputs(summaries.predicted(pool, rows), wanted).overall
 
 
 def _chosen(args: argparse.Namespace, run: Run, pool: Pool, numbers: str) -> IntArray:
@@ -289,7 +282,7 @@ def _retrain(args: argparse.Namespace, run: Run, numbers: str) -> int:
     if args.strategy is not None:
         points = [(name, size) for size in sizes for name in dict.fromkeys(_names(args))]
     else:
-        points = [(name, size) for size in sizes for name in (_advised(table, size), RANDOM)]
+        points = [(name, size) for size in sizes for name in (summaries.advise(table, size).strategy, RANDOM)]
     try:
         _curves(run, numbers, points)
     except KeyboardInterrupt:
@@ -297,12 +290,6 @@ def _retrain(args: argparse.Namespace, run: Run, numbers: str) -> int:
         return INTERRUPTED
     _print_real(run, table, numbers, points)
     return 0
-
-
-def _advised(table: pd.DataFrame, size: int) -> str:
-    """The strategy that is advised at the nearest size of the curves."""
-    known = table["size"].unique()
-    return summaries.advise(table, int(known[np.argmin(np.abs(np.log(known / size)))])).strategy
 
 
 def _print_real(run: Run, table: pd.DataFrame, numbers: str, points: Points) -> None:
@@ -319,7 +306,7 @@ def _print_real(run: Run, table: pd.DataFrame, numbers: str, points: Points) -> 
             from sampleinfo import summarizing
 
             pool = pool or Pool.of(run)
-            reached = _reached(pool, summarizing.chosen(pool, numbers, name, size))
+            reached = evaluate(pool.trained_on(summarizing.chosen(pool, numbers, name, size))).overall
             accuracy, loss = reached.accuracy, reached.loss
         title = STRATEGIES[name].title if name in STRATEGIES else "Everything"
         rows.append((title, f"{size / n:.0%} ({size})", f"{accuracy:.1%}", f"{found['accuracy']:.1%}", f"{loss:.4f}",

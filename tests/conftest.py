@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,16 @@ def small_run(small_home: Path) -> Run:
 def _is_small(run: Run) -> bool:
     wanted = replace(SMALL, kernel="exact").as_dict()
     return bool(run.meta["config"] == wanted)
+
+
+@pytest.fixture
+def run(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A copy of the small run, in a store of its own without decisions."""
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
+    path = tmp_path / "home" / "runs" / small_run.id
+    shutil.copytree(small_run.path, path)
+    return store.open_run(path)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from torchvision.datasets import ImageFolder
 
 from sampleinfo import cli_summarize, exports, summarizing
 from sampleinfo.decisions import collection_of, open_decisions
+from sampleinfo.evaluation import evaluate
 from sampleinfo.reports import kept, strategies, summaries
 from sampleinfo.reports.pool import Pool
 from sampleinfo.reports.strategies import STRATEGIES
@@ -153,7 +154,7 @@ def test_retraining(along_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("bottom", "random"):
         for size in (6, 7):
             row = real[(real["strategy"] == name) & (real["size"] == size)].iloc[0]
-            reached = cli_summarize._reached(pool, summarizing.chosen(pool, "any", name, size))
+            reached = evaluate(pool.trained_on(summarizing.chosen(pool, "any", name, size))).overall
             numbers = [f"{reached.accuracy:.1%}", f"{row['accuracy']:.1%}", f"{reached.loss:.4f}", f"{row['loss']:.4f}"]
             lines = [line.split() for line in printed.splitlines() if line.startswith(f"{STRATEGIES[name].title} ")]
             assert [*[f"{size / 24:.0%}", f"({size})"], *numbers] in [line[-6:] for line in lines]

@@ -55,8 +55,10 @@ def test_proposals_are_what_training_again_would_give(classes: int) -> None:
     assert len(found.add) == 12 and len(found.drop) == 4
 
 
-def test_nothing_and_everything() -> None:
-    known = pool()
+@pytest.mark.parametrize("training", [Training(ridge=0.2), Training(steps=40, lr=0.05)])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_nothing_and_everything(classes: int, training: Training) -> None:
+    known = pool(classes=classes, training=training)
     desk = Desk(known)
     nothing, everything = desk.panel(np.array([], dtype=int)), desk.panel(np.arange(known.n))
     assert nothing.alone is None and nothing.without == desk.full and len(nothing.add) == 12 and not nothing.drop

@@ -13,14 +13,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sampleinfo.decisions import Book, collection_of, open_decisions
-from sampleinfo.store import Run, open_run
+from sampleinfo.store import Run
 from tests.test_browser import CHROMIUM, FLAGS, OUTPUT, ROOT, fresh, ids, settle
 
 pytestmark = pytest.mark.browser
@@ -34,16 +33,6 @@ def chromium() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield started
         started.close()
-
-
-@pytest.fixture
-def run(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A copy of the small run, in a store of its own without decisions."""
-    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
-    path = tmp_path / "home" / "runs" / small_run.id
-    shutil.copytree(small_run.path, path)
-    return open_run(path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sampleinfo import figures, store, summarizing
+from sampleinfo import figures, summarizing
 from sampleinfo.decisions import Action, Book, collection_of, open_decisions
 from sampleinfo.reports import kept
 from sampleinfo.reports.strategies import STRATEGIES
@@ -25,16 +24,6 @@ from sampleinfo.ui.takeaway import file_name
 from tests.test_pages import ROOT, opened, texts
 
 PAGE = "pages/summaries.py"
-
-
-@pytest.fixture
-def run(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A copy of the small run, in a store of its own without decisions."""
-    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
-    path = tmp_path / "home" / "runs" / small_run.id
-    shutil.copytree(small_run.path, path)
-    return store.open_run(path)
 
 
 def book(run: Run, author: str | None = None) -> Book:

@@ -73,6 +73,18 @@ def information(title: str, groups: Mapping[str, FloatArray]) -> Figure:
     return figure
 
 
+def against_truth(axes: Axes, title: str, truth: FloatArray, estimates: Mapping[str, FloatArray]) -> None:
+    """Nats estimated against those of retraining, one colour and marker each; on the line they agree."""
+    for (words, values), colour, marker in zip(estimates.items(), COLOURS, MARKERS, strict=False):
+        axes.scatter(truth, values, s=26, c=colour, marker=marker, alpha=0.8, label=words)
+    axes.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=GREY, linewidth=1)
+    every = np.concatenate([*estimates.values()])
+    logarithmic(axes.xaxis, truth.min(), truth.max())
+    logarithmic(axes.yaxis, every.min(), every.max())
+    name(axes, title, "nats by retraining", "nats estimated")
+    axes.legend(fontsize=SIZE - 2, frameon=False)
+
+
 def contact_sheet(rows: Mapping[str, Sequence[tuple[ImageArray, str]]]) -> Figure:
     """Pictures with captions, a named row each."""
     width = max(len(row) for row in rows.values())

@@ -8,7 +8,6 @@ that ``table1`` has left in its JSON file.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from dataclasses import replace
 from importlib import metadata
@@ -67,7 +66,7 @@ def run(options: Options) -> None:
         if name not in stored:
             raise UnknownName("setting", name, stored, "Others have to be measured by table1 first.")
         found = measure(name, stored[name], options, Journal(f"{FIGURE} {name}"))
-        kept = {**_stored(FIGURE, options), name: found}
+        kept = {**report.settings_of(FIGURE, options), name: found}
         report.write(_page({each: kept[each] for each in SETTINGS if each in kept}, options), options)
 
 
@@ -85,12 +84,9 @@ def hindrance(options: Options) -> str:
 
 
 def _covered(options: Options) -> dict[str, Any]:
-    return {name: found for name, found in _stored(table1.FIGURE, options).items() if found["network"] in COVERED}
-
-
-def _stored(figure: str, options: Options) -> dict[str, Any]:
-    path = options.to / f"{report.stem(figure, options)}.json"
-    return dict(json.loads(path.read_text())["settings"]) if path.exists() else {}
+    return {
+        name: found for name, found in report.settings_of(table1.FIGURE, options).items() if found["network"] in COVERED
+    }
 
 
 def measure(name: str, stored: dict[str, Any], options: Options, journal: Journal) -> dict[str, Any]:
@@ -293,14 +289,8 @@ def _words(found: dict[str, Any]) -> str:
 def _picture(found: dict[str, Any]) -> Figure:
     figure, (axes,) = drawing.panels(1, width=6.5)
     truth = np.array(found["nats"][table1.TRUTH])
-    for method, colour, marker in zip(ESTIMATES, drawing.COLOURS, drawing.MARKERS, strict=False):
-        r = found["correlations"][method]["pearson"]
-        axes.scatter(truth, found["nats"][method], s=26, c=colour, marker=marker, alpha=0.8,
-                     label=f"{method}, r = {r:.3f}")  # fmt: skip
-    axes.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=drawing.GREY, linewidth=1)
-    every = np.concatenate([found["nats"][method] for method in ESTIMATES])
-    drawing.logarithmic(axes.xaxis, truth.min(), truth.max())
-    drawing.logarithmic(axes.yaxis, every.min(), every.max())
-    drawing.name(axes, "predictions (F-SI)", "nats by retraining", "nats estimated")
-    axes.legend(fontsize=drawing.SIZE - 2, frameon=False)
+    drawing.against_truth(axes, "predictions (F-SI)", truth, {
+        f"{method}, r = {found['correlations'][method]['pearson']:.3f}": np.array(found["nats"][method])
+        for method in ESTIMATES
+    })  # fmt: skip
     return figure

@@ -81,6 +81,12 @@ def write(page: Page, options: Options) -> Path:
     return path
 
 
+def settings_of(figure: str, options: Options) -> dict[str, Any]:
+    """The settings that the figure's JSON file holds; none where there is no file."""
+    path = options.to / f"{stem(figure, options)}.json"
+    return dict(json.loads(path.read_text())["settings"]) if path.exists() else {}
+
+
 def facts() -> dict[str, Any]:
     """Machine and versions."""
     return {**table.machine(), "matplotlib": metadata.version("matplotlib")}

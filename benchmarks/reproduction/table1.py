@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,8 @@ def run(options: Options) -> None:
     names = data.chosen({name: each.task for name, each in SETTINGS.items()}, options, Journal(FIGURE))
     for name in names:
         found = measure(name, options, Journal(f"{FIGURE} {name}"))
-        kept = {**_kept(options), name: found}
+        kept = {**report.settings_of(FIGURE, options), name: found}
         report.write(_page({each: kept[each] for each in SETTINGS if each in kept}, options), options)
-
-
-def _kept(options: Options) -> dict[str, Any]:
-    path = options.to / f"{report.stem(FIGURE, options)}.json"
-    return dict(json.loads(path.read_text())["settings"]) if path.exists() else {}
 
 
 def measure(name: str, options: Options, journal: Journal) -> dict[str, Any]:
@@ -184,14 +178,8 @@ def _picture(found: dict[str, Any]) -> Figure:
     figure, axes = drawing.panels(2)
     for each, (what, words) in zip(axes, QUANTITIES.items(), strict=True):
         truth = np.array(found["nats"][TRUTH][what])
-        for method, colour, marker in zip(ESTIMATES, drawing.COLOURS, drawing.MARKERS, strict=False):
-            r = found["correlations"][method][what]["pearson"]
-            each.scatter(truth, found["nats"][method][what], s=26, c=colour, marker=marker, alpha=0.8,
-                         label=f"{method}, r = {r:.3f}")  # fmt: skip
-        each.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=drawing.GREY, linewidth=1)
-        every = np.concatenate([found["nats"][method][what] for method in ESTIMATES])
-        drawing.logarithmic(each.xaxis, truth.min(), truth.max())
-        drawing.logarithmic(each.yaxis, every.min(), every.max())
-        drawing.name(each, words, "nats by retraining", "nats estimated")
-        each.legend(fontsize=drawing.SIZE - 2, frameon=False)
+        drawing.against_truth(each, words, truth, {
+            f"{method}, r = {found['correlations'][method][what]['pearson']:.3f}": np.array(found["nats"][method][what])
+            for method in ESTIMATES
+        })  # fmt: skip
     return figure

@@ -90,6 +90,10 @@ class Pool:
         """Trained on everything, with the validation images that may be looked at."""
         return linearized.fit(self.judged(self.choosing), self.training)
 
+    def trained_on(self, rows: IntArray) -> Fit:
+        """Trained on ``rows`` alone, judged by the validation images to measure with."""
+        return linearized.fit(self.fit.whole.subset(rows), self.training)
+
     def judged(self, images: IntArray) -> Problem:
         """The problem with these validation images only."""
         problem = self.problem

@@ -14,7 +14,7 @@ from sampleinfo import information, linearized
 from sampleinfo.downdating import Growth, prefix_outputs
 from sampleinfo.evaluation import Accuracy, evaluate, evaluate_outputs
 from sampleinfo.information import functional_information, weight_information
-from sampleinfo.linearized import Fit, Training
+from sampleinfo.linearized import Training
 from sampleinfo.problem import checked_indices
 from sampleinfo.reports.pool import Pool
 from sampleinfo.types import FloatArray, IntArray
@@ -111,13 +111,11 @@ class Desk:
         rows = np.sort(checked_indices(rows, pool.n))
         if not len(rows):
             return Panel(0, self.full, None, self.full, None, 0.0, 0.0, 0.0, self._add(rows), [])
-        alone = linearized.fit(fit.whole.subset(rows), pool.training)
-        rest = fit.without(rows) if len(rows) < pool.n else None
-        weight, functional = (0.0, 0.0) if rest is None else information.between(fit, rest)
-        if rest is None:  # against the untrained network
-            weight, functional = _everything(fit)
+        rest = fit.without(rows)  # without everything: the untrained network
+        weight, functional = information.between(fit, rest)
         return Panel(
-            len(rows), self.full, evaluate(alone).overall, None if rest is None else evaluate(rest).overall,
+            len(rows), self.full, evaluate(pool.trained_on(rows)).overall,
+            evaluate(rest).overall if len(rows) < pool.n else None,
             self.random(len(rows)), weight, functional, functional - float(self.singles[1, rows].sum()),
             self._add(rows), self._drop(rows),
         )  # fmt: skip
@@ -141,11 +139,3 @@ class Desk:
         )
         order = np.argsort(risen, kind="stable")[:PROPOSED]
         return [Proposal(int(rows[place]), -float(risen[place])) for place in order]
-
-
-def _everything(fit: Fit) -> tuple[float, float]:
-    """SI and F-SI of all samples together: against the network at its initial weights."""
-    coefficients = fit.embedded_coefficients.reshape(len(fit.whole.gram), -1)
-    moved = fit.val_outputs - fit.whole.val_outputs
-    energy = float(np.sum(coefficients * (fit.whole.gram @ coefficients)))
-    return energy / 2, float(np.sum(moved**2)) / (2 * len(moved))

@@ -95,12 +95,10 @@ def within(order: IntArray, labels: IntArray, quotas: dict[int, int], size: int)
         have = int((labels == label).sum())
         if not 0 <= wanted <= have:
             raise InvalidSetting(f"class {label} has {have} training images, {wanted} cannot be kept.")
-    place = np.empty(len(order), dtype=np.int64)
-    ranked = labels[order]
-    for label in np.unique(labels):
-        members = np.flatnonzero(ranked == label)
-        place[members] = np.arange(len(members)) < quotas.get(int(label), 0)
-    return np.asarray(order[place == 1])
+    kept, ranked = np.zeros(len(order), dtype=bool), labels[order]
+    for label, wanted in quotas.items():
+        kept[np.flatnonzero(ranked == label)[:wanted]] = True
+    return np.asarray(order[kept])
 
 
 def _random(pool: Pool, _: int, seed: int) -> IntArray:

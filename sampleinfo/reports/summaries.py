@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sampleinfo import linearized
 from sampleinfo.downdating import prefix_outputs
 from sampleinfo.evaluation import Accuracy, evaluate_outputs
 from sampleinfo.reports import strategies
@@ -31,10 +30,7 @@ def sizes_of(n: int, shares: Sequence[float] = SHARES) -> list[int]:
 class Summary:
     """Training images that a strategy keeps (best first), and what is predicted of them on the measuring half."""
 
-    strategy: str
-    seed: int
     rows: IntArray
-    outputs: FloatArray
     reached: Accuracy
 
 
@@ -56,7 +52,7 @@ def summaries(
     wanted = pool.fit.whole.val_targets
     assert wanted is not None  # a pool has them
     return [
-        Summary(name, seed, rows, outputs, evaluate_outputs(outputs, wanted).overall)
+        Summary(rows, evaluate_outputs(outputs, wanted).overall)
         for rows, outputs in zip(chosen, _outputs(pool, strategy, chosen, equal is None), strict=True)
     ]
 
@@ -80,12 +76,7 @@ def _outputs(pool: Pool, strategy: Strategy, chosen: list[IntArray], nested: boo
     if nested and strategy.nested and pool.training.steps is None and chosen:
         longest = max(chosen, key=len)
         return prefix_outputs(pool.fit.whole, pool.training.ridge, longest, [len(each) for each in chosen])
-    return [predicted(pool, rows) for rows in chosen]
-
-
-def predicted(pool: Pool, rows: IntArray) -> FloatArray:
-    """(m, k) predictions on the measuring half after training on ``rows`` alone."""
-    return linearized.fit(pool.fit.whole.subset(rows), pool.training).val_outputs
+    return [pool.trained_on(rows).val_outputs for rows in chosen]
 
 
 def curves(
@@ -129,11 +120,13 @@ class Advice:
 
 
 def advise(table: pd.DataFrame, size: int) -> Advice:
-    """The strategy with the smallest predicted loss at ``size``, from a table of ``curves``.
+    """The strategy with the smallest predicted loss at the size nearest in ratio to ``size`` in a table of ``curves``.
 
     The loss moves with every image and the accuracy only in steps of 1/m, so that the loss tells strategies apart with
     fewer held-out images.
     """
+    known = table["size"].unique()
+    size = int(known[np.argmin(np.abs(np.log(known / size)))])
     at = table[table["size"] == size]
     drawn = at[at["strategy"] == RANDOM]
     best = at[at["strategy"] != RANDOM].sort_values("loss", kind="stable").iloc[0]

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from sampleinfo import store
-from sampleinfo.evaluation import Evaluation, evaluate_outputs
-from sampleinfo.reports import strategies, summaries
+from sampleinfo.evaluation import Evaluation, evaluate
+from sampleinfo.reports import strategies
 from sampleinfo.reports.sets import Desk, Panel
 from sampleinfo.store import Run
 from sampleinfo.types import IntArray
@@ -67,10 +67,7 @@ def _panel(path: str, fingerprint: str, rows: bytes) -> Panel:
 
 @st.cache_resource(max_entries=SETS, show_spinner=False)
 def _alone(path: str, fingerprint: str, rows: bytes) -> Evaluation:
-    pool = _desk(path, fingerprint).pool
-    wanted = pool.fit.whole.val_targets
-    assert wanted is not None  # a pool has them
-    return evaluate_outputs(summaries.predicted(pool, np.frombuffer(rows, dtype=np.int64)), wanted)
+    return evaluate(_desk(path, fingerprint).pool.trained_on(np.frombuffer(rows, dtype=np.int64)))
 
 
 @st.cache_resource(max_entries=SETS, show_spinner="Choosing the images …")

@@ -134,7 +134,7 @@ def _budget(run: Run, table: pd.DataFrame, equal: bool) -> None:
     budget = budget_form(run, equal)
     if budget is None:
         return
-    advice = advise(table, _nearest(table, budget.size))
+    advice = advise(table, budget.size)
     st.markdown(_advice_words(run, advice, budget))
     if budget.quotas is not None and not equal:
         st.caption(
@@ -142,12 +142,6 @@ def _budget(run: Run, table: pd.DataFrame, equal: bool) -> None:
             "set as it is made."
         )
     make_set(run, budget, advice.strategy)
-
-
-def _nearest(table: pd.DataFrame, size: int) -> int:
-    """The size nearest in ratio that the curves know."""
-    sizes = table["size"].unique()
-    return int(sizes[np.argmin(np.abs(np.log(sizes / size)))])
 
 
 def _advice_words(run: Run, advice: Advice, budget: Budget) -> str:
@@ -172,7 +166,7 @@ def _retrain(run: Run, numbers: str, table: pd.DataFrame) -> None:
     """Points of the curves that the network itself is trained on."""
     st.subheader("Retrain points for real", anchor=False)
     st.caption("The network itself is trained on what a strategy keeps; the result appears in the chart.")
-    best = advise(table, _nearest(table, max(1, round(0.1 * int(run.meta["sizes"]["train"]))))).strategy
+    best = advise(table, max(1, round(0.1 * int(run.meta["sizes"]["train"])))).strategy
     names = st.multiselect(
         "Strategies", list(TITLES), [best, RANDOM], format_func=TITLES.__getitem__, key="real-strategies",
         persist_state="page",
