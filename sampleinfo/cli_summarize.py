@@ -22,8 +22,9 @@ import pandas as pd
 from rich.console import Console
 
 from sampleinfo import exports, store
+from sampleinfo.amounts import quotas_of, size_of
 from sampleinfo.console import INTERRUPTED, print_table, tracked
-from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.errors import InvalidSetting
 from sampleinfo.evaluation import evaluate
 from sampleinfo.progress import Tracker
 from sampleinfo.reports import kept, strategies, summaries
@@ -99,7 +100,7 @@ def _check(args: argparse.Namespace, run: Run) -> None:
     for name in _names(args) if args.strategy is not None else ():
         strategies.find(name)
     if args.keep is not None:
-        _size("keep", args.keep, int(run.meta["sizes"]["train"]))
+        size_of("keep", args.keep, int(run.meta["sizes"]["train"]))
     if args.out is not None:
         exports.check_target(args.out.expanduser(), args.format)
     if args.save_as is None:
@@ -159,9 +160,9 @@ def _chosen(args: argparse.Namespace, run: Run, pool: Pool, numbers: str) -> Int
 
     seed = args.seed or 0
     if args.per_class is None:
-        return summarizing.chosen(pool, numbers, args.strategy, _size("keep", args.keep, pool.n), seed)
+        return summarizing.chosen(pool, numbers, args.strategy, size_of("keep", args.keep, pool.n), seed)
     names = [str(each) for each in run.meta["dataset"]["class_names"]]
-    quotas = _quotas(args.per_class, names)
+    quotas = quotas_of(args.per_class, names)
     for label, wanted in quotas.items():
         have = int((pool.labels == label).sum())
         if wanted > have:
@@ -181,46 +182,6 @@ def _set(run: Run, name: str) -> IntArray:
         print(f"sampleinfo: {len(ids) - len(found)} of the {len(ids)} images of the set {name!r} are not in the run "
               f"{run.id}; they are left out.", file=sys.stderr)  # fmt: skip
     return np.asarray(found, dtype=np.int64)
-
-
-def _size(option: str, given: str, n: int) -> int:
-    """How many of n images a share such as 0.3 or 30 %, or a number such as 300, means.
-
-    Raises:
-        InvalidSetting: neither, or out of range.
-    """
-    text = given.strip()
-    try:
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        share = float("nan")
-    if 0 < share < 1 or (text.endswith("%") and share == 1):
-        return max(1, round(share * n))
-    if not text.isascii() or not text.isdigit():
-        raise InvalidSetting(f"{option} must be a share such as 0.3 or 30%, or a number such as 300; got {given!r}.")
-    strategies.check_size(int(text), n)
-    return int(text)
-
-
-def _quotas(given: Sequence[str], class_names: list[str]) -> dict[int, int]:
-    """Images to keep by label, from texts such as CLASS=20,CLASS=30.
-
-    Raises:
-        UnknownName: a class that the run does not have.
-        InvalidSetting: a text of another kind, or a class given twice.
-    """
-    quotas: dict[int, int] = {}
-    for text in given:
-        for pair in [text] if text.rpartition("=")[0] in class_names else text.split(","):
-            name, _, number = pair.rpartition("=")
-            if not (name and number.isascii() and number.isdigit()):
-                raise InvalidSetting(f"per class must be pairs such as {class_names[0]}=20, by commas; got {pair!r}.")
-            if name not in class_names:
-                raise UnknownName("class", name, class_names)
-            if class_names.index(name) in quotas:
-                raise InvalidSetting(f"per class names {name!r} twice.")
-            quotas[class_names.index(name)] = int(number)
-    return quotas
 
 
 def _curves(run: Run, numbers: str, points: Points) -> pd.DataFrame:
@@ -271,13 +232,13 @@ def _print_advice(table: pd.DataFrame, n: int) -> None:
     for size in summaries.sizes_of(n, SHARES):
         best = summaries.advise(table, size)
         clear = "" if best.clear else ", which is no clear difference"
-        print(f"To keep {size / n:.0%} ({size} images): {best.strategy}, predicted {best.accuracy:.1%}; random "
+        print(f"To keep {size / n:.0%} ({size} images): {best.strategy}, predicted {best.reached.accuracy:.1%}; random "
               f"{100 * best.random:.1f} ± {100 * best.spread:.1f} %{clear}.")  # fmt: skip
 
 
 def _retrain(args: argparse.Namespace, run: Run, numbers: str) -> int:
     n = int(run.meta["sizes"]["train"])
-    sizes = sorted({_size("retrain", each, n) for each in args.retrain.split(",")})
+    sizes = sorted({size_of("retrain", each, n) for each in args.retrain.split(",")})
     table = _curves(run, numbers, [])
     if args.strategy is not None:
         points = [(name, size) for size in sizes for name in dict.fromkeys(_names(args))]

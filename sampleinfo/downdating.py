@@ -1,6 +1,6 @@
 """Training sets that grow and shrink sample by sample, without factoring a kernel again for each of them.
 
-Training to convergence with a ridge > 0, on the samples T: f_T(x) = f_0(x) + K_xT (K_TT + ridge I)^-1 r_T. Three ways
+Training to convergence with a ridge > 0, on the samples T: f_T(x) = f_0(x) + K_xT (K_TT + ridge I)^-1 r_T. Four ways
 to follow such sets, all by block inverses (Schur complements), exact up to rounding:
 
 - ``prefix_outputs``: the predictions of every beginning of an order. One Cholesky factorisation L L^T of the ordered
@@ -11,6 +11,7 @@ to follow such sets, all by block inverses (Schur complements), exact up to roun
 - ``Elimination``: samples are taken away. Without B, G becomes G - G_:B G_BB^-1 G_B:, and so does K_val G.
 - ``Growth``: samples are added. The kernels given T, K - K_:T (K_TT + ridge I)^-1 K_T:, say what each further sample
   would change.
+- ``move_gains``: any set at once, and the loss of every set that differs from it by one sample.
 
 These identities are those of Gaussian process regression (Rasmussen and Williams 2006, appendix A.3); the greedy choice
 by them is that of sparse approximation (Smola and Bartlett, "Sparse greedy Gaussian process regression", NeurIPS 2000),
@@ -116,46 +117,30 @@ class Elimination:
 class Growth:
     """A training set that grows, and what each sample that is not in it would do to the validation loss.
 
-    Start with t rows: O(t^3 + t M N); adding one sample: O(q M N + q t (N + M)). ``chosen``: the samples, as added.
+    It starts empty; adding one sample to t rows: O(q M N + q t (N + M)). ``chosen``: the samples, as added.
 
     Args:
         problem: with ``val_targets``; its validation images are those whose loss counts.
         ridge: above 0.
-        rows: samples of the set to start with.
 
     Raises:
-        InvalidSetting: no validation targets, a ridge that is not above 0, rows out of range or given twice.
+        InvalidSetting: no validation targets, or a ridge that is not above 0.
     """
 
-    def __init__(self, problem: Problem, ridge: float, rows: Sequence[int] | IntArray = ()) -> None:
+    def __init__(self, problem: Problem, ridge: float) -> None:
         if problem.val_targets is None or problem.m == 0:
             raise InvalidSetting("growing a set by its validation loss needs validation images and their targets.")
         if not ridge > 0:
             raise InvalidSetting(f"growing a set needs a ridge above 0, got {ridge}.")
         self._problem, self._ridge, self._q = problem, ridge, problem.rows
-        self.chosen = [int(row) for row in checked_indices(np.asarray(rows, dtype=np.int64), problem.n)]
-        taken = rows_of(np.asarray(self.chosen, dtype=np.int64), self._q)
-        self._count = len(taken)
-        capacity = max(64, 2 * self._count)
+        self.chosen: list[int] = []
+        self._count, capacity = 0, 64
         self._left, self._val_left = (np.zeros((capacity, len(each))) for each in (problem.gram, problem.cross))
         self._error = columns(problem.val_targets - problem.val_outputs, self._q)
         self._residual = columns(problem.residual, self._q)
-        cross, diagonal = problem.cross, diagonal_blocks(problem.gram, self._q)
-        if self._count:
-            factor = _factor(square(problem.gram, taken), ridge)
-            z, left, val_left = (
-                linalg.solve_triangular(factor, each, lower=True, check_finite=False)
-                for each in (self._residual[taken], problem.gram[taken], problem.cross[:, taken].T)
-            )
-            self._left[: self._count], self._val_left[: self._count] = left, val_left
-            self._error, self._residual = self._error - product(val_left.T, z), self._residual - product(left.T, z)
-            cross = cross - product(val_left.T, left)
-            by_sample = left.reshape(self._count, -1, self._q)
-            diagonal = diagonal - np.einsum("tiq,tip->iqp", by_sample, by_sample, optimize=True)
-        self._diagonal = diagonal.copy()
-        self._slope = product(cross.T, self._error)
-        blocks = cross.reshape(len(cross), -1, self._q)
-        self._power = np.einsum("riq,rip->iqp", blocks, blocks, optimize=True)
+        self._diagonal = diagonal_blocks(problem.gram, self._q)
+        self._slope = product(problem.cross.T, self._error)
+        self._power = _squares(problem.cross, self._q)
 
     @property
     def loss(self) -> float:
@@ -174,13 +159,10 @@ class Growth:
 
     def gains(self) -> FloatArray:
         """(n,) by how much each sample would lower ``loss`` if it were added; NaN for those in the set."""
-        n, q = self._problem.n, self._q
-        solved = leave_one_out_errors(self._diagonal + self._ridge * np.eye(q), self._residual.reshape(n, q, -1))
-        linear = np.einsum("iqc,iqc->i", solved, self._slope.reshape(n, q, -1))
-        quadratic = np.einsum("iqc,iqc->i", solved, np.einsum("iqp,ipc->iqc", self._power, solved))
-        found = (2 * linear - quadratic) / (2 * self._problem.m)
+        blocks = self._diagonal + self._ridge * np.eye(self._q)
+        found = _gains(blocks, self._residual, self._slope, self._power) / self._problem.m
         found[self.chosen] = np.nan
-        return np.asarray(found)
+        return found
 
     def add(self, sample: int) -> None:
         """Put a sample into the set.
@@ -217,3 +199,94 @@ class Growth:
             )
         self._left[self._count : stop], self._val_left[self._count : stop] = fresh.T, val_fresh.T
         self._count = stop
+
+
+def move_gains(problem: Problem, ridge: float, chosen: IntArray, inverse: FloatArray) -> FloatArray:
+    """(n,) by how much the loss over all n training samples would fall if each changed sides: joined T, or left it.
+
+    The loss is the mean of 1/2 ||y - f_T(x)||^2. With U the samples outside, R = (K_TT + ridge I)^-1, B = R K_TU,
+    V = K_UU - K_UT B (the kernel given T) and a = R r_T, the errors y - f_T are ridge a on T and r_U - B^T r_T on U,
+    and the predictions move, where
+
+        x joins   by  [ridge B; V]_:x (V_xx + ridge I)^-1 (r_U - B^T r_T)_x    on [T; U],
+        i leaves  by  -[I - ridge R; B^T]_:i R_ii^-1 a_i                       on [T; U].
+
+    Cost, with t rows in T, u in U: O(t^2 (t + u) + t u^2) or, whichever is less, O(u^2 (t + u) + u t^2).
+
+    Args:
+        problem: whose training samples are chosen from.
+        ridge: above 0.
+        chosen: the samples of T.
+        inverse: (nq, nq) G = (K + ridge I)^-1 of all samples.
+
+    Raises:
+        NumericalError: a kernel that is not positive definite with this ridge.
+    """
+    q, residual = problem.rows, columns(problem.residual, problem.rows)
+    rest = np.delete(np.arange(problem.n), chosen)
+    inside, outside = rows_of(chosen, q), rows_of(rest, q)
+    solve = _given_set if len(chosen) < len(rest) else _given_others
+    own, joint, left = solve(problem.gram, inverse, ridge, inside, outside)
+    a = product(own, residual[inside])
+    error, error_out = ridge * a, residual[outside] - product(joint.T, residual[inside])
+    gains = np.empty(problem.n)
+    gains[rest] = _gains(
+        diagonal_blocks(left, q) + ridge * np.eye(q), error_out,
+        ridge * product(joint.T, error) + product(left, error_out),
+        ridge**2 * _squares(joint, q) + _squares(left, q),
+    )  # fmt: skip
+    blocks = diagonal_blocks(own, q)
+    own *= -ridge
+    own.flat[:: len(own) + 1] += 1.0  # K_TT R
+    slope = -product(own, error) - product(joint, error_out)
+    gains[chosen] = _gains(blocks, a, slope, _squares(own, q) + _squares(joint.T, q))
+    return finite(gains / problem.n, "changes of the loss")
+
+
+Parts = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def _given_set(gram: FloatArray, _: FloatArray, ridge: float, inside: IntArray, outside: IntArray) -> Parts:
+    """R, B and V by a factorisation of K_TT + ridge I = L L^T: with W = L^-1 K_TU, B = L^-T W and V = K_UU - W^T W."""
+    factor = _factor(square(gram, inside), ridge)
+    strip = gram.take(inside, axis=0).take(outside, axis=1)
+    half = linalg.solve_triangular(factor, strip, lower=True, check_finite=False)
+    joint = linalg.solve_triangular(factor, half, lower=True, trans=1, check_finite=False)
+    return _inverted(factor), joint, square(gram, outside) - product(half.T, half)
+
+
+def _given_others(_: FloatArray, inverse: FloatArray, ridge: float, inside: IntArray, outside: IntArray) -> Parts:
+    """The same by a factorisation of G_UU: V + ridge I = G_UU^-1, B = -G_TU G_UU^-1 and R = G_TT + B G_UT."""
+    left = _inverted(_factor(square(inverse, outside), 0.0))
+    strip = inverse.take(outside, axis=0).take(inside, axis=1)
+    joint = -product(strip.T, left)
+    left.flat[:: len(left) + 1] -= ridge
+    return square(inverse, inside) + product(joint, strip), joint, left
+
+
+def _inverted(factor: FloatArray) -> FloatArray:
+    """(N, N) (L L^T)^-1."""
+    if not factor.size:
+        return factor
+    lower = np.tril(linalg.lapack.dpotri(factor, lower=1)[0])
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def _squares(matrix: FloatArray, q: int) -> FloatArray:
+    """(n, q, q) the product of each sample's columns of (R, nq) with themselves."""
+    if q == 1:
+        return np.asarray(np.einsum("ri,ri->i", matrix, matrix)[:, None, None])
+    blocks = matrix.reshape(len(matrix), matrix.shape[1] // q, q)
+    return np.asarray(np.einsum("riq,rip->iqp", blocks, blocks, optimize=True))
+
+
+def _gains(blocks: FloatArray, error: FloatArray, slope: FloatArray, power: FloatArray) -> FloatArray:
+    """(n,) e_i^T s_i - e_i^T P_i e_i / 2: by how much 1/2 ||y - f||^2 falls if f moves by D_i e_i.
+
+    e_i = blocks_i^-1 error_i of (n, q, q) and (nq, c); ``slope`` (nq, c): s_i = D_i^T (y - f); ``power`` (n, q, q):
+    P_i = D_i^T D_i.
+    """
+    shape = (*blocks.shape[:2], error.shape[1])
+    solved = leave_one_out_errors(blocks, error.reshape(shape))
+    linear = np.einsum("iqc,iqc->i", solved, slope.reshape(shape))
+    return np.asarray(linear - np.einsum("iqc,iqc->i", solved, power @ solved) / 2)

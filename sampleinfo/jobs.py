@@ -1,7 +1,7 @@
 """Runs in the background: one process per job, its state in a folder, so that a page may come and go.
 
 A job's folder holds ``request.json``, ``status.json`` (replaced at once), ``log.txt``, ``process.json`` and, when asked
-to stop, ``CANCEL``.
+to stop, ``CANCEL``. What the tasks are stands in ``tasks``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,24 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 
-from sampleinfo import datasets, planning, store, validations
+from sampleinfo import store
 from sampleinfo.config import RunConfig, home
-from sampleinfo.datasets import Options
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
-from sampleinfo.reports import kept
-from sampleinfo.validations import Request
+from sampleinfo.tasks import CHECK, EXPORT, FETCH, PREVIEW, ROWS, SCORE, SUMMARIZE, TASKS, VALIDATE, Order, Task
+from sampleinfo.types import IntArray
+
+__all__ = [
+    "CHECK", "EXPORT", "FETCH", "SCORE", "SUMMARIZE", "TASKS", "VALIDATE", "JobStatus", "cancel", "dismiss",
+    "list_jobs", "preview", "start", "status", "work",
+]  # fmt: skip
 
 ACTIVE = ("queued", "running")
-SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE = "score", "check", "fetch", "validate", "summarize"
 REQUEST, STATUS, PROCESS, CANCEL = "request.json", "status.json", "process.json", "CANCEL"
-PREVIEW = "preview.parquet"
 #: Seconds between two writes of the status, and for a new process to say that it lives.
 PERIOD, GRACE = 0.3, 60.0
 
@@ -66,12 +69,15 @@ class JobStatus:
         return self.state in ACTIVE
 
 
-def start(config: RunConfig, task: str = SCORE, options: dict[str, Any] | None = None) -> str:
+def start(
+    config: RunConfig, task: str = SCORE, options: dict[str, Any] | None = None, rows: IntArray | None = None
+) -> str:  # fmt: skip
     """Start a task in a process of its own; the job's id. A job already busy with the same is returned.
 
     ``task``: ``score`` computes a run, ``check`` reads every image of its data set once, ``fetch`` downloads the data
     set, ``validate`` retrains the run of ``options["run"]`` as the other ``options`` say (``validations.Request``),
-    ``summarize`` compares the strategies on it (``numbers``, and points to retrain: ``real``).
+    ``summarize`` compares the strategies on it (``numbers``, and points to retrain: ``real``), ``export`` writes the
+    images at ``rows`` of it to a file or folder (``tasks.export_options``).
 
     Raises:
         SampleInfoError: the settings are impossible, or the folder cannot be written.
@@ -79,7 +85,7 @@ def start(config: RunConfig, task: str = SCORE, options: dict[str, Any] | None =
     if task not in TASKS:
         raise InvalidSetting(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
     options = options or {}
-    _, seconds = TASKS[task](config, options)
+    _, seconds = TASKS[task].plan(config, options)
     for job in list_jobs():
         if job.active and (job.config, job.task, job.options) == (config, task, options):
             return job.id
@@ -88,6 +94,8 @@ def start(config: RunConfig, task: str = SCORE, options: dict[str, Any] | None =
     try:
         folder.mkdir(parents=True)
         store.write_json(folder / REQUEST, {"task": task, "config": config.as_dict(), "options": options})
+        if rows is not None:
+            np.save(folder / ROWS, np.asarray(rows, dtype=np.int64), allow_pickle=False)
         _write_status(folder, state="queued", stage="Starting", seconds_left=seconds)
         with (folder / "log.txt").open("w") as log:
             process = subprocess.Popen(
@@ -164,35 +172,18 @@ def work(folder: Path) -> int:
     request = _read(folder / REQUEST)
     if not {"task", "config"} <= set(request):
         raise StorageError(f"{folder} is not the folder of a job.")
-    config, task, options = RunConfig.from_dict(request["config"]), request["task"], request.get("options") or {}
+    config, options, task = RunConfig.from_dict(request["config"]), request.get("options") or {}, request["task"]
+    if task not in TASKS:
+        raise StorageError(f"{folder} asks for {task!r}, which is none of {', '.join(TASKS)}.")
     signal.signal(signal.SIGTERM, _on_terminate)
-    reporter = _JobReporter(folder, Tracker({"images": 1.0}, 1.0))
+    reporter = _JobReporter(folder, TASKS[task], Tracker({"images": 1.0}, 1.0))
     run_id = None
     try:
-        reporter.tracker = Tracker(*TASKS[task](config, options))
+        reporter.tracker = Tracker(*TASKS[task].plan(config, options))
         reporter.write()
-        if task == SCORE:
-            from sampleinfo import pipeline
-
-            run_id = pipeline.score(
-                config, report=reporter, preview=folder / PREVIEW, announce=reporter.tracker.replan
-            ).id
-        elif task == VALIDATE:
-            from sampleinfo import validation
-
-            run_id = str(options["run"])
-            validation.validate(*_request(options), reporter, reporter.tracker.correct)
-        elif task == SUMMARIZE:
-            from sampleinfo import summarizing
-
-            run_id = str(options["run"])
-            summarizing.summarize(*_summary(options), reporter, reporter.tracker.correct)
-        elif task == CHECK:
-            datasets.prepare(config.dataset, Options.of(config), report=reporter)
-        else:
-            datasets.fetch(config.dataset, download=True, report=reporter)
+        run_id = TASKS[task].work(Order(config, options, folder, reporter, reporter.tracker))
     except Cancelled:
-        reporter.end("cancelled", "Cancelled", "Finished blocks are kept; start it again to go on.")
+        reporter.end("cancelled", "Cancelled", TASKS[task].stopped)
         return 130
     except SampleInfoError as error:
         reporter.end("failed", "Failed", str(error))
@@ -207,8 +198,8 @@ def work(folder: Path) -> int:
 class _JobReporter:
     """Writes the status a few times a second and notices the wish to stop."""
 
-    def __init__(self, folder: Path, tracker: Tracker) -> None:
-        self.folder, self.tracker, self.written = folder, tracker, 0.0
+    def __init__(self, folder: Path, task: Task, tracker: Tracker) -> None:
+        self.folder, self.task, self.tracker, self.written = folder, task, tracker, 0.0
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         self.tracker(stage, done, total)
@@ -227,8 +218,8 @@ class _JobReporter:
         """The status of a job at work."""
         self.written = time.monotonic()
         track = self.tracker
-        _write_status(self.folder, state="running", stage=track.words, fraction=track.fraction, seconds=track.seconds,
-                      seconds_left=track.seconds_left)  # fmt: skip
+        _write_status(self.folder, state="running", stage=self.task.stage(track), fraction=track.fraction,
+                      seconds=track.seconds, seconds_left=track.seconds_left)  # fmt: skip
 
 
 def _on_terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -238,48 +229,6 @@ def _on_terminate(_signal: int, _frame: FrameType | None) -> None:
 def _write_status(folder: Path, **values: Any) -> None:
     empty = {"stage": "", "fraction": 0.0, "seconds_left": None, "seconds": 0.0, "message": "", "run_id": None}
     store.write_json(folder / STATUS, {**empty, **values})
-
-
-def _score_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
-    plan = planning.estimate(config)
-    return plan.stages, plan.seconds
-
-
-def _check_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
-    seconds = 1.0 + planning.reading(datasets.find_facts(config.dataset, Options.of(config)), 0)
-    return {"images": seconds}, seconds
-
-
-def _fetch_plan(config: RunConfig, _: dict[str, Any]) -> tuple[dict[str, float], float]:
-    datasets.missing(config.dataset)
-    return {"download": 120.0}, 120.0
-
-
-def _validate_plan(_: RunConfig, options: dict[str, Any]) -> tuple[dict[str, float], float]:
-    return validations.plan(*_request(options))
-
-
-def _summarize_plan(_: RunConfig, options: dict[str, Any]) -> tuple[dict[str, float], float]:
-    stages = kept.plan(*_summary(options))
-    return stages, sum(stages.values())
-
-
-def _summary(options: dict[str, Any]) -> tuple[store.Run, str, kept.Points]:
-    """The run to summarize, the numbers per class, and the points to retrain."""
-    points = [(str(name), int(size)) for name, size in options.get("real") or ()]
-    return store.open_run(options["run"]), str(options.get("numbers") or kept.ANY), points
-
-
-def _request(options: dict[str, Any]) -> tuple[store.Run, Request]:
-    """The run to validate, and how."""
-    settings = {name: value for name, value in options.items() if name != "run"}
-    return store.open_run(options["run"]), Request(**settings)
-
-
-#: Of every task the planned seconds per stage, and in all; whether it is possible shows here.
-TASKS = {
-    SCORE: _score_plan, CHECK: _check_plan, FETCH: _fetch_plan, VALIDATE: _validate_plan, SUMMARIZE: _summarize_plan,
-}  # fmt: skip
 
 
 def _folder(job_id: str) -> Path:

@@ -59,7 +59,7 @@ def _is_small(run: Run) -> bool:
 
 @pytest.fixture
 def run(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A copy of the small run, in a store of its own without decisions."""
+    """A copy of the small run, in a store of its own without decisions: what a test adds to it stays there."""
     monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
     path = tmp_path / "home" / "runs" / small_run.id

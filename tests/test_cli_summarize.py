@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pandas as pd
 import pytest
 from torchvision.datasets import ImageFolder
 
-from sampleinfo import cli_summarize, exports, summarizing
+from sampleinfo import exports, summarizing
+from sampleinfo.amounts import quotas_of
 from sampleinfo.decisions import collection_of, open_decisions
 from sampleinfo.evaluation import evaluate
 from sampleinfo.reports import kept, strategies, summaries
@@ -21,12 +21,6 @@ from sampleinfo.store import Run
 from tests.test_cli import call
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75)
-
-
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decisions of these tests alone."""
-    monkeypatch.setenv("SAMPLEINFO_DATABASE", f"sqlite:///{tmp_path / 'decisions.sqlite'}")
 
 
 @pytest.fixture
@@ -42,48 +36,47 @@ def taken(run: Run, path: Path) -> list[int]:
     return [rows[name] for name in pd.read_csv(path)["sample_id"]]
 
 
-def test_the_table_and_the_advice(small_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(kept.folder(small_run), ignore_errors=True)
-    code, printed, err = call(capsys, "summarize", small_run.id)
+def test_the_table_and_the_advice(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, err = call(capsys, "summarize", run.id)
     assert code == 0 and "comparing strategies, about" in err and "Comparing the strategies" in err
-    table = kept.curves(small_run)
+    table = kept.curves(run)
     assert table is not None
     for size in summaries.sizes_of(60, SHARES):
         best = summaries.advise(table, size)
         line = next(
             line for line in printed.splitlines() if line.startswith(f"To keep {size / 60:.0%} ({size} images)")
         )
-        assert f": {best.strategy}, predicted {best.accuracy:.1%}; random {100 * best.random:.1f} ± " in line
+        assert f": {best.strategy}, predicted {best.reached.accuracy:.1%}; random {100 * best.random:.1f} ± " in line
         assert ("no clear difference" in line) != best.clear
     for name in STRATEGIES:
         row = next(line for line in printed.splitlines() if line.startswith(f"{name} "))
         at = table[(table["strategy"] == name) & (table["size"] == 15)]
         assert f"{100 * at['accuracy'].mean():.1f}" in row and f"{at['loss'].mean():.3f}".removeprefix("0") in row
         assert row.count("±") == (10 if name == "random" else 0)
-    again = call(capsys, "summarize", small_run.id)
+    again = call(capsys, "summarize", run.id)
     assert again == (0, printed, ""), "the curves are kept"
-    equal = call(capsys, "summarize", small_run.id, "--numbers", "equal")
-    assert equal[0] == 0 and kept.curves(small_run, "equal") is not None and equal[1] != printed
+    equal = call(capsys, "summarize", run.id, "--numbers", "equal")
+    assert equal[0] == 0 and kept.curves(run, "equal") is not None and equal[1] != printed
 
 
 @pytest.mark.parametrize(("keep", "size"), [("0.3", 18), ("30%", 18), ("18", 18), ("1", 1), ("100%", 60), ("0.001", 1)])
 def test_a_strategy_is_taken_away(
-    small_run: Run, out: Path, capsys: pytest.CaptureFixture[str], keep: str, size: int
+    run: Run, out: Path, capsys: pytest.CaptureFixture[str], keep: str, size: int
 ) -> None:
     path = out / "set.csv"
     code, printed, err = call(
-        capsys, "summarize", small_run.id, "--strategy", "greedy-pool", "--keep", keep, "--out", str(path)
+        capsys, "summarize", run.id, "--strategy", "greedy-pool", "--keep", keep, "--out", str(path)
     )
     assert (code, err) == (0, "") and f"written    {size} images to {path} (Table, CSV)" in printed
-    pool = Pool.of(small_run)
+    pool = Pool.of(run)
     rows = summarizing.chosen(pool, "any", "greedy-pool", size)
-    assert taken(small_run, path) == rows.tolist()
+    assert taken(run, path) == rows.tolist()
     found = summaries.summaries(pool, "greedy-pool", [size])[0].reached
     assert f"predicted  accuracy {found.accuracy:.1%}, loss {found.loss:.4f} with these {size} of the 60" in printed
 
 
-def test_numbers_and_seeds(small_run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pool = Pool.of(small_run)
+def test_numbers_and_seeds(run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = Pool.of(run)
     per_class = strategies.choose(pool, "random", 7, 0, {0: 2, 1: 5})
     known = {
         "equal": (["--keep", "8", "--numbers", "equal"], summarizing.chosen(pool, "equal", "random", 8)),
@@ -96,52 +89,52 @@ def test_numbers_and_seeds(small_run: Run, out: Path, capsys: pytest.CaptureFixt
     }
     for name, (words, rows) in known.items():
         path = out / f"{name}.csv"
-        code, _, err = call(capsys, "summarize", small_run.id, "--strategy", "random", *words, "--out", str(path))
-        assert (code, err) == (0, "") and taken(small_run, path) == rows.tolist()
+        code, _, err = call(capsys, "summarize", run.id, "--strategy", "random", *words, "--out", str(path))
+        assert (code, err) == (0, "") and taken(run, path) == rows.tolist()
 
 
 def test_class_names_with_marks_in_them() -> None:
     names = ["a,b", "c=d", "e"]
-    assert cli_summarize._quotas(["a,b=2", "c=d=3,e=1"], names) == {0: 2, 1: 3, 2: 1}
+    assert quotas_of(["a,b=2", "c=d=3,e=1"], names) == {0: 2, 1: 3, 2: 1}
 
 
 @pytest.mark.parametrize("kind", exports.FORMATS)
-def test_every_format_has_its_option(small_run: Run, out: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_every_format_has_its_option(run: Run, out: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     path = out / f"set{exports.FORMATS[kind].ending}"
     words = ["--strategy", "top", "--keep", "6", "--out", str(path), "--format", kind]
-    code, printed, err = call(capsys, "summarize", small_run.id, *words)
+    code, printed, err = call(capsys, "summarize", run.id, *words)
     if exports.FORMATS[kind].needs == exports.FILES:
         assert code == 1 and "6 of the 6 images have no file of their own" in err and not path.exists()
     else:
         assert (code, err) == (0, "") and f"({exports.FORMATS[kind].title})" in printed and path.exists()
 
 
-def test_a_folder_without_an_ending(small_run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_an_ending(run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--strategy", "top", "--keep", "6", "--out", str(out / "set")]
-    assert call(capsys, "summarize", small_run.id, *words)[0] == 0
+    assert call(capsys, "summarize", run.id, *words)[0] == 0
     assert len(ImageFolder(str(out / "set"))) == 6
-    code, _, err = call(capsys, "summarize", small_run.id, *words)
+    code, _, err = call(capsys, "summarize", run.id, *words)
     assert code == 1 and err == f"sampleinfo: {out / 'set'} exists already; choose another name, or remove it first.\n"
 
 
-def test_named_sets(small_run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_named_sets(run: Run, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--strategy", "easy", "--keep", "5", "--save-as", "Five easy ones"]
-    code, printed, err = call(capsys, "summarize", small_run.id, *words)
+    code, printed, err = call(capsys, "summarize", run.id, *words)
     assert (code, err) == (0, "") and "saved      as the set 'Five easy ones'" in printed
-    rows = summarizing.chosen(Pool.of(small_run), "any", "easy", 5)
-    book = open_decisions().book(collection_of(small_run))
-    assert book.members("Five easy ones") == list(small_run.samples["sample_id"].iloc[rows])
-    code, _, err = call(capsys, "summarize", small_run.id, *words)
+    rows = summarizing.chosen(Pool.of(run), "any", "easy", 5)
+    book = open_decisions().book(collection_of(run))
+    assert book.members("Five easy ones") == list(run.samples["sample_id"].iloc[rows])
+    code, _, err = call(capsys, "summarize", run.id, *words)
     assert code == 1 and "there is a set called 'Five easy ones' already; choose another name" in err
-    book.add("Five easy ones", ["elsewhere-1", small_run.samples["sample_id"].iloc[70]])
+    book.add("Five easy ones", ["elsewhere-1", run.samples["sample_id"].iloc[70]])
     words = ["--set", "Five easy ones", "--out", str(out / "set.csv")]
-    code, printed, err = call(capsys, "summarize", small_run.id, *words)
-    assert code == 0 and taken(small_run, out / "set.csv") == [*rows.tolist(), 70]
+    code, printed, err = call(capsys, "summarize", run.id, *words)
+    assert code == 0 and taken(run, out / "set.csv") == [*rows.tolist(), 70]
     assert "1 of the 7 images of the set 'Five easy ones' are not in the run" in err
     assert "with these 5 of the 60 training images alone" in printed
     book.create_set("Others", ["elsewhere-1"])
-    assert "none of its 1 images is in the run" in call(capsys, "summarize", small_run.id, "--set", "Others")[2]
-    assert "Five easy ones" in call(capsys, "summarize", small_run.id, "--set", "Fife")[2]
+    assert "none of its 1 images is in the run" in call(capsys, "summarize", run.id, "--set", "Others")[2]
+    assert "Five easy ones" in call(capsys, "summarize", run.id, "--set", "Fife")[2]
 
 
 def test_retraining(along_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,21 +231,20 @@ BAD = [
 
 @pytest.mark.parametrize(("args", "sentence"), BAD, ids=[" ".join(args) for args, _ in BAD])
 def test_bad_input_gets_one_sentence(
-    small_run: Run, args: list[str], sentence: str, capsys: pytest.CaptureFixture[str],
+    run: Run, args: list[str], sentence: str, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch, out: Path,
 ) -> None:  # fmt: skip
-    summarizing.summarize(small_run)
+    summarizing.summarize(run)
     monkeypatch.chdir(out)
-    code, printed, err = call(capsys, "summarize", small_run.id, *args)
+    code, printed, err = call(capsys, "summarize", run.id, *args)
     assert code != 0 and sentence in err and "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
     assert not list(out.iterdir())
     assert printed == "" or "per-class" in " ".join(args)
 
 
-def test_the_same_from_python(small_run: Run, out: Path) -> None:
+def test_the_same_from_python(run: Run, out: Path) -> None:
     """As the docstring has it."""
-    run = small_run
     table = summarizing.summarize(run)
     rows = summarizing.chosen(Pool.of(run), "any", "greedy-pool", 18)
     exports.take_away(run, rows, out / "summary.csv")

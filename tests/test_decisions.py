@@ -245,6 +245,51 @@ def test_undo_is_of_ones_own_edits(ann: Book, bob: Book) -> None:
     assert (bob.undo(), ann.members("blurry")) == (None, ["a"])
 
 
+def told(book: Book) -> tuple[str | None, str | None]:
+    """What the next undo and redo are said to be about."""
+    back, again = book.next_undo(), book.next_redo()
+    return back and back.words, again and again.words
+
+
+def test_the_next_undo_and_redo_are_told_before(address: str, ann: Book, bob: Book) -> None:
+    assert told(ann) == (None, None)
+    ann.create_set("blurry", ["a"])
+    ann.tag(["a"], "check")
+    open_decisions(address).book("letters", "Ann").tag(["a"], "elsewhere")
+    bob.tag(["b"], "check")
+    made, tagged = "Created the set 'blurry' with image 'a'.", "Tagged image 'a' 'check'."
+    assert told(ann) == (tagged, None)
+    ann.undo()
+    assert told(ann) == (made, tagged)
+    ann.undo()
+    assert told(ann) == (None, made)
+    ann.redo()
+    assert told(ann) == told(reopened(address)) == (made, tagged)
+    ann.note("a", "two", expected=None)
+    assert told(ann) == ("Noted on image 'a': 'two'.", None)
+    assert told(bob) == ("Tagged image 'b' 'check'.", None)
+    assert ann.next_undo() == ann.history()[0]
+
+
+def test_what_was_passed_over_is_not_told_as_next(ann: Book, bob: Book) -> None:
+    ann.tag(["a"], "check")
+    ann.create_set("blurry", ["a"])
+    bob.add("blurry", ["b"])
+    assert told(ann) == ("Created the set 'blurry' with image 'a'.", None)
+    with pytest.raises(Conflict):
+        ann.undo()
+    assert told(ann) == ("Tagged image 'a' 'check'.", None)
+    ann.undo()
+    assert told(ann) == (None, "Tagged image 'a' 'check'.")
+    ann.note("a", "two", expected=None)
+    ann.undo()
+    bob.note("a", "three", expected=None)
+    assert told(ann) == (None, "Noted on image 'a': 'two'.")
+    with pytest.raises(Conflict):
+        ann.redo()
+    assert told(ann) == (None, None)
+
+
 def test_what_another_removed_meanwhile_stays_removed(ann: Book, bob: Book) -> None:
     ann.create_set("blurry", ["a", "b", "c"])
     ann.remove("blurry", ["a", "b"])
@@ -744,6 +789,7 @@ def test_two_thousand_images_at_once(ann: Book) -> None:
     ann.create_set("right", ids)
     assert fastest(lambda _: ann.members("right")) < 0.06
     assert fastest(lambda _: ann.revision()) < 0.02
+    assert fastest(lambda _: ann.next_undo()) < 0.02
     assert fastest(lambda _: ann.sets()) < 0.1
 
 
@@ -813,6 +859,10 @@ ID = st.sampled_from(["a", "b", "c", "d", "e'", "\0"])
 SOME = st.lists(ID, max_size=5)
 NAME = st.sampled_from(["one", "two", "three"])
 TEXT = st.sampled_from([None, "x", "y"])
+
+
+def lower(words: str) -> str:
+    return words[:1].lower() + words[1:]
 
 
 class Model:
@@ -960,8 +1010,9 @@ class Decided(RuleBasedStateMachine):
 
     @rule()
     def undo(self) -> None:
-        done = self.book.undo()
-        assert (done is not None) == bool(self.model.past)
+        wanted, done = self.book.next_undo(), self.book.undo()
+        assert (done is not None) == bool(self.model.past) == (wanted is not None)
+        assert done is None or wanted is None or done.words == f"Undid: {lower(wanted.words)}"
         if done is not None:
             self.model.future.append(self.model.state())
             self.model.set_state(self.model.past.pop())
@@ -969,8 +1020,9 @@ class Decided(RuleBasedStateMachine):
 
     @rule()
     def redo(self) -> None:
-        done = self.book.redo()
-        assert (done is not None) == bool(self.model.future)
+        wanted, done = self.book.next_redo(), self.book.redo()
+        assert (done is not None) == bool(self.model.future) == (wanted is not None)
+        assert done is None or wanted is None or done.words == f"Did again: {lower(wanted.words)}"
         if done is not None:
             self.model.past.append(self.model.state())
             self.model.set_state(self.model.future.pop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -50,6 +51,19 @@ def own_run(own_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_on(tmp_path_factory.mktemp("runs") / "own", own_images)
 
 
+def of_files(run: Run, root: Path) -> Run:
+    """The same run as if its images had been files in a folder of classes."""
+    table, names = run.samples.copy(), []
+    for row, class_name in enumerate(table["class_name"].astype(str)):
+        names.append(f"{class_name}/{row:03d}.png")
+        (root / class_name).mkdir(parents=True, exist_ok=True)
+        Image.open(io.BytesIO(run.picture(row)[0])).convert("L").save(root / names[-1])
+    table.assign(sample_id=names).to_parquet(run.path / store.SAMPLES)
+    meta = {**run.meta, "config": {**run.meta["config"], "dataset": str(root), "classes": []}}
+    store.write_json(run.path / store.SUMMARY, meta)
+    return store.open_run(run.path)
+
+
 def ids(run: Run, rows: Sequence[int]) -> list[str]:
     return [str(each) for each in run.samples["sample_id"].iloc[rows]]
 
@@ -72,7 +86,8 @@ def test_tables_hold_the_set_in_its_order(small_run: Run, own_run: Run, tmp_path
     table = read(tmp_path / f"set.{kind}")
     wanted = small_run.samples.iloc[ROWS].reset_index(drop=True)
     columns = ["sample_id", "label", "source", "split", *small_run.scores]
-    assert list(table.columns) == ["sample_id", "path", "label", "class_name", *columns[2:]]
+    predicted = ["predicted", "prediction_error"]
+    assert list(table.columns) == ["sample_id", "path", "label", "class_name", *columns[2:], *predicted]
     pd.testing.assert_frame_equal(table[columns], wanted[columns], check_dtype=False, rtol=1e-13)
     assert table["path"].isna().all() and list(table["class_name"].astype(str)) == list(wanted["class_name"])
     exports.take_away(own_run, [5, 2], tmp_path / f"own.{kind}")

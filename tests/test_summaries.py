@@ -10,7 +10,7 @@ import pytest
 
 from sampleinfo import linearized
 from sampleinfo.errors import InvalidSetting, UnknownName
-from sampleinfo.evaluation import evaluate
+from sampleinfo.evaluation import Accuracy, evaluate
 from sampleinfo.information import functional_information
 from sampleinfo.linearized import Problem, Training
 from sampleinfo.reports import strategies, summaries
@@ -162,10 +162,21 @@ def test_advice_is_the_smallest_predicted_loss() -> None:
     for size in (4, 12):
         found, at = summaries.advise(table, size), table[table["size"] == size]
         others = at[at["strategy"] != "random"]
-        assert found.loss == others["loss"].min() and found.strategy in set(others["strategy"])
+        assert (
+            found.reached.loss == others["loss"].min()
+            and found.reached.count == len(known.measuring)
+            and found.strategy in set(others["strategy"])
+        )
         drawn = at[at["strategy"] == "random"]["accuracy"]
         assert found.random == pytest.approx(drawn.mean()) and found.spread == pytest.approx(drawn.std())
-        assert found.clear == (found.accuracy - found.random > found.spread)
+        assert not found.clear or found.reached.accuracy - found.random > found.spread
+
+
+def test_a_clear_difference_is_above_the_noise_of_draws_and_of_held_out_images() -> None:
+    def clear(images: int, spread: float) -> bool:
+        return summaries.Advice(9, "top", Accuracy(images, 0.9, 0.1), 0.87, spread).clear
+
+    assert clear(1000, 0.02) and not clear(1000, 0.04) and not clear(40, 0.02)
 
 
 def test_a_run_that_stops_early_gets_the_ridge_of_its_end() -> None:

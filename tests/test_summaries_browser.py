@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +23,8 @@ from sampleinfo.store import Run
 from tests.test_browser import CHROMIUM, FLAGS, OUTPUT, ROOT, fresh, ids, settle
 
 pytestmark = pytest.mark.browser
+#: 200 clicks on 60 images: all go in, 50 out, these in again, and 40 out.
+PLACES = [*range(60), *range(50), *range(50), *range(20, 60)]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,13 @@ def ready(page: Page) -> None:
     settle(page)
 
 
+def opened(chromium: Browser, url: str, run: Run, name: str) -> Page:
+    page = fresh(chromium)
+    page.goto(f"{url}/summaries?run={run.id}&tab=By+hand&set={name}")
+    ready(page)
+    return page
+
+
 def holds(page: Page, number: int) -> None:
     expect(page.get_by_text(f"{number} image{'s' * (number != 1)} alone", exact=True)).to_be_visible()
     settle(page)
@@ -80,7 +89,7 @@ def holds(page: Page, number: int) -> None:
 
 def ticked(page: Page) -> set[str]:
     chosen = page.locator("[role=listbox][aria-label='Candidates'] [role=option][aria-selected=true]")
-    return {str(chosen.nth(i).get_attribute("data-sample-id")) for i in range(chosen.count())}
+    return set(chosen.evaluate_all("all => all.map((each) => each.dataset.sampleId)"))
 
 
 def lasso(page: Page, train: pd.DataFrame, below: float) -> set[str]:
@@ -131,9 +140,7 @@ def test_twelve_by_click_and_lasso_survive_reload_and_restart(chromium: Browser,
         ready(page)
         holds(page, 12)
     with server(port) as url:
-        again = fresh(chromium)
-        again.goto(f"{url}/summaries?run={run.id}&tab=By+hand&set=twelve")
-        ready(again)
+        again = opened(chromium, url, run, "twelve")
         holds(again, 12)
         assert ticked(again) == clicked | inside
         again.keyboard.press("Control+z")
@@ -156,10 +163,8 @@ def _undo_and_redo(page: Page, run: Run, clicked: set[str], inside: set[str]) ->
 def test_by_keyboard_alone(chromium: Browser, run: Run, port: int) -> None:
     """Pick, a range, a proposal, undo at once after a pick; Ctrl+Z in a text field is about the text."""
     book(run).create_set("keys")
-    page = fresh(chromium)
     with server(port) as url:
-        page.goto(f"{url}/summaries?run={run.id}&tab=By+hand&set=keys")
-        ready(page)
+        page = opened(chromium, url, run, "keys")
         page.locator("[role=listbox][aria-label='Candidates'] [role=option]").first.focus()
         order = ids(page, "Candidates")
         page.keyboard.press("Space")
@@ -192,30 +197,71 @@ def test_by_keyboard_alone(chromium: Browser, run: Run, port: int) -> None:
 
 
 def test_no_click_is_lost_and_others_edits_stay(chromium: Browser, run: Run, port: int) -> None:
-    """Forty fast clicks while somebody else edits the same set; then a kill in the middle of more."""
-    everything = run.samples["sample_id"][run.samples["split"] == "train"].tolist()
+    """Forty fast clicks while somebody else edits the same set."""
     book(run).create_set("both")
-    page = fresh(chromium)
-    server_one = server(port)
-    url = server_one.__enter__()
-    page.goto(f"{url}/summaries?run={run.id}&tab=By+hand&set=both")
-    ready(page)
-    order = ids(page, "Candidates")
-    theirs = order[50:55]
-    options = page.locator("[role=listbox][aria-label='Candidates'] [role=option]")
-    for place in range(40):
-        options.nth(place).click(no_wait_after=True)
-        if place == 20:
-            book(run, "ann").add("both", theirs)
-    holds(page, 45)
-    assert set(book(run).members("both")) == {*order[:40], *theirs} == ticked(page)
-    for place in range(40, 48):
-        options.nth(place).click(no_wait_after=True)
-    words = page.get_by_text(re.compile(r"^\d+ images alone$")).inner_text()
-    server_one.__exit__(None, None, None)
-    held = set(book(run).members("both"))
-    assert len(held) >= int(words.split()[0]) and {*order[:40], *theirs} <= held <= set(everything)
+    with server(port) as url:
+        page = opened(chromium, url, run, "both")
+        order = ids(page, "Candidates")
+        theirs = order[50:55]
+        options = page.locator("[role=listbox][aria-label='Candidates'] [role=option]")
+        for place in range(40):
+            options.nth(place).click(no_wait_after=True)
+            if place == 20:
+                book(run, "ann").add("both", theirs)
+        holds(page, 45)
+        assert set(book(run).members("both")) == {*order[:40], *theirs} == ticked(page)
+
+
+def shown(page: Page) -> int:
+    """How many images the panel says the set holds."""
+    label = page.locator(".st-key-accuracies [data-testid=stMetricLabel]").first
+    return int(label.inner_text().split()[0]) if label.count() else 0
+
+
+def test_what_is_acknowledged_outlives_a_kill(chromium: Browser, run: Run, port: int) -> None:
+    """Two hundred edits as fast as they can be clicked; the server is killed while they come in, and started again."""
+    mine, acknowledged = book(run), 0
+    mine.create_set("fast")
+    with server(port) as url:
+        page = opened(chromium, url, run, "fast")
+        order, states = ids(page, "Candidates"), [set[str]()]  # what the set holds after so many clicks
+        states += itertools.accumulate(({order[place]} for place in PLACES), set.__xor__)
+        options = page.locator("[role=listbox][aria-label='Candidates'] [role=option]")
+        for place in PLACES[:100]:
+            options.nth(place).click(no_wait_after=True)
+            acknowledged = next(p for p in range(acknowledged, 101) if len(states[p]) == shown(page))
+        stored = set(mine.members("fast"))
+    held = set(mine.members("fast"))
+    done = max(p for p, state in enumerate(states[:101]) if state == held)  # nothing but what was clicked, in order
+    assert done >= max(acknowledged, states.index(stored)) > 0
     page.close()
+    with server(port) as url:
+        page = opened(chromium, url, run, "fast")
+        holds(page, len(held))
+        assert ticked(page) == held
+        options = page.locator("[role=listbox][aria-label='Candidates'] [role=option]")
+        for place in PLACES[done:]:
+            options.nth(place).click(no_wait_after=True)
+        holds(page, 20)
+        assert set(mine.members("fast")) == states[200] == ticked(page)
+
+
+def test_a_tab_left_open_does_not_repeat_what_was_undone(chromium: Browser, run: Run, port: int) -> None:
+    book(run).create_set("open")
+    with server(port) as url:
+        page = opened(chromium, url, run, "open")
+        options = page.locator("[role=listbox][aria-label='Candidates'] [role=option]")
+        options.nth(0).click()
+        holds(page, 1)
+        options.nth(1).click()
+        holds(page, 2)
+        page.get_by_role("button", name="Undo").click()
+        holds(page, 1)
+        held = book(run).members("open")
+    with server(port):
+        options.nth(2).click()  # the tab finds the server again by itself, and then says this
+        expect(page.get_by_text("2 images alone", exact=True)).to_be_visible(timeout=60_000)
+        assert book(run).members("open") == [*held, ids(page, "Candidates")[2]]
 
 
 def test_strategies_and_a_set_of_one(chromium: Browser, run: Run, port: int) -> None:
@@ -246,6 +292,7 @@ def test_strategies_and_a_set_of_one(chromium: Browser, run: Run, port: int) -> 
         page.get_by_role("tab", name="Compare").focus()
         page.keyboard.press("Escape")
         page.get_by_role("tab", name="Compare").click()
+        page.get_by_role("button", name="Beside").first.click()
         expect(page.get_by_text("Shared images")).to_be_visible()
         page.screenshot(path=OUTPUT / "compared.png", full_page=True)
 
@@ -253,9 +300,7 @@ def test_strategies_and_a_set_of_one(chromium: Browser, run: Run, port: int) -> 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 800])
 @pytest.mark.parametrize("tab", ["Strategies", "By hand", "Compare"])
-def test_every_tab_opened_first(
-    chromium: Browser, run: Run, port: int, tab: str, width: int, theme: str
-) -> None:  # fmt: skip
+def test_every_tab_opened_first(chromium: Browser, run: Run, port: int, tab: str, width: int, theme: str) -> None:
     book(run).create_set("a", run.samples["sample_id"][:9])
     page = fresh(chromium, theme, width)
     problems: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sampleinfo import figures, summarizing
-from sampleinfo.decisions import Action, Book, collection_of, open_decisions
+from sampleinfo.decisions import Book, collection_of, open_decisions
 from sampleinfo.reports import kept
 from sampleinfo.reports.strategies import STRATEGIES
 from sampleinfo.reports.summaries import RANDOM
 from sampleinfo.store import Run
 from sampleinfo.ui import sets
 from sampleinfo.ui.candidates import Choice
+from sampleinfo.ui.compared import places, understood
 from sampleinfo.ui.takeaway import file_name
 from tests.test_pages import ROOT, opened, texts
 
@@ -223,53 +224,160 @@ def test_a_choice_names_rows() -> None:
     assert Choice((("class_name", ("a",)),), only=(1, 2)).rows(samples).tolist() == [False, False, True]
 
 
+def compared(run: Run, *tokens: str) -> AppTest:
+    """The tab *Compare* opened at an address that names these; without any, none is named."""
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    test.query_params["run"], test.query_params["tab"] = run.id, "Compare"
+    if tokens:
+        test.query_params["compare"] = list(tokens)
+    test.switch_page(PAGE)
+    test.run()
+    assert not test.exception
+    return test
+
+
 def test_comparing(run: Run) -> None:
-    assert "Choose two sets or more" in texts(opened(PAGE, run=run.id, tab="Compare"))
     book(run).create_set("a", ids(run, *range(10)))
     book(run).create_set("b", ids(run, *range(5, 20)))
-    test = opened(PAGE, run=run.id, tab="Compare")
+    test = compared(run)
     assert labels(test) == ["10 images alone", "15 images alone"]
     sizes, accuracy, shared = (each.value for each in test.dataframe)
     assert sizes.sum().tolist() == [10, 15] and accuracy.shape == (2, 2)
-    assert shared.loc["a", "b"] == "5 (50 %)" and shared.loc["b", "a"] == "5 (33 %)"
-    key = f"compare-{run.id}"
-    test.multiselect(key=key).set_value(["set: a", "strategy: Keep the easy ones, 6 images"]).run()
-    assert not test.exception and labels(test) == ["10 images alone", "6 images alone"]
+    assert shared.loc["● a", "◆"] == "5 (50 %)" and shared.loc["◆ b", "●"] == "5 (33 %)"
+    test.multiselect(key=f"compare-{run.id}").set_value(["set:b", "strategy:easy:6"]).run()
+    assert not test.exception and labels(test) == ["15 images alone", "6 images alone"]
+    assert test.query_params["compare"] == ["set:b", "strategy:easy:6"]
+    assert test.dataframe[2].value.index.tolist() == ["◆ b", "● Keep the easy o…"]  # b is as it was
+    assert list(test.dataframe[0].value) == ["◆ b", "● Keep the easy o…"]
 
 
-def action(revision: int, kind: str, author: str = "me") -> Action:
-    return Action(revision, author, datetime.now(UTC), kind, f"{kind} {revision}")
+def test_a_link_to_a_comparison(run: Run) -> None:
+    for name in "abc":
+        book(run).create_set(name, ids(run, 0, 1, 2))
+    test = compared(run, "set:c", "strategy:random:9", "a")
+    assert labels(test) == ["3 images alone", "9 images alone", "3 images alone"]
+    assert not test.warning
+    test.multiselect(key=f"compare-{run.id}").set_value([]).run()
+    assert "Choose two sets or more" in texts(test) and not labels(test)
+    test.run()
+    assert not labels(test) and test.query_params["compare"] == ""  # nothing is a choice as well
 
 
-@pytest.mark.parametrize(
-    ("kinds", "back", "again"),
-    [
-        ([], None, None), (["add", "add"], 2, None), (["add", "add", "undo"], 1, 2),
-        (["add", "add", "undo", "undo"], None, 1), (["add", "add", "undo", "undo", "redo"], 1, 2),
-        (["add", "add", "undo", "add"], 4, None), (["add", "add", "undo", "add", "undo"], 1, 4), (["undo"], None, None),
-    ],
-)  # fmt: skip
-def test_the_way_back(kinds: list[str], back: int | None, again: int | None) -> None:
-    history = [action(number + 1, kind) for number, kind in enumerate(kinds)][::-1]
-    found = sets.way_back([action(99, "add", "ann"), *history], "me")
-    assert tuple(None if each is None else each.revision for each in found) == (back, again)
+def test_what_a_link_names_and_is_not_there_is_said(run: Run) -> None:
+    book(run).create_set("a", ids(run, 0, 1, 2))
+    test = compared(run, "set:a", "set:gone *x*", "strategy:best:6", "strategy:easy:61")
+    said = test.warning[0].value
+    for words in ("There is no set called 'gone \\*x\\*'", "no strategy called 'best'", "between 1 and 60 images"):
+        assert words in said
+    assert labels(test) == ["3 images alone"]
+    test.multiselect(key=f"compare-{run.id}").set_value(["set:a", "strategy:easy:6"]).run()
+    assert not test.warning and len(labels(test)) == 2
 
 
-def test_the_way_back_is_what_the_book_does(run: Run) -> None:
-    mine, rng = book(run), np.random.default_rng(0)
-    mine.create_set("a")
-    for _ in range(40):
-        back, again = sets.way_back(mine.history(500), mine.author)
-        step = rng.choice(["undo", "redo", "add"])
-        done = mine.undo() if step == "undo" else mine.redo() if step == "redo" else None
-        wanted = {"undo": back, "redo": again}.get(str(step))
-        if step == "add":
-            if [each.name for each in mine.sets()]:
-                mine.add("a", [f"id-{rng.integers(1000)}"])
-            continue
-        assert (done is None) == (wanted is None)
-        if done is not None and wanted is not None:
-            assert wanted.words[1:] in done.words
+def test_a_deleted_set_is_missed_in_a_comparison_and_comes_back(run: Run) -> None:
+    mine = book(run)
+    for name in "ab":
+        mine.create_set(name, ids(run, 0, 1, 2))
+    test = compared(run, "set:a", "set:b")
+    mine.delete_set("a")
+    test.run()
+    assert "no set called 'a'" in test.warning[0].value and len(labels(test)) == 1
+    mine.undo()
+    test.run()
+    assert not test.warning and len(labels(test)) == 2
+
+
+def test_with_less_than_two_sets_there_is_a_way_on(run: Run) -> None:
+    test = compared(run)
+    assert "Choose two sets or more" in texts(test) and "no sets of your own yet" in texts(test)
+    test.button(key="two-strategies").click().run()
+    assert not test.exception and labels(test) == ["6 images alone", "6 images alone"]
+    assert test.query_params["compare"] == ["strategy:greedy-pool:6", "strategy:random:6"]
+    book(run).create_set("a", ids(run, *range(9)))
+    test = compared(run)
+    assert "**One set only.**" in texts(test) and labels(test) == ["9 images alone"]
+    test.button(key="beside-random").click().run()
+    assert not test.exception and labels(test) == ["9 images alone", "9 images alone"]
+    assert "One set only" not in texts(test)
+
+
+def test_by_hand_is_one_click_away(run: Run) -> None:
+    test = compared(run)
+    test.button(key="by-hand").click().run()
+    assert not test.exception and "No sets yet." in texts(test)
+
+
+def test_sets_without_images_are_compared_as_well(run: Run) -> None:
+    book(run).create_set("none")
+    book(run).create_set("elsewhere", ["x", "y"])
+    test = compared(run)
+    assert "This set is empty." in texts(test) and "No image of this set is in this run." in texts(test)
+    assert not labels(test)
+    book(run).create_set("a", ids(run, 0, 1))
+    test = compared(run)
+    assert labels(test) == ["2 images alone"] and "As each set grows" in texts(test)
+
+
+def test_where_each_set_saturates(run: Run) -> None:
+    book(run).create_set("a", ids(run, *range(10)))
+    book(run).create_set("b", ids(run, *range(5, 20)))
+    test = compared(run)
+    shown = texts(test)
+    assert "Never again more than 5 points of accuracy worse than at its end" in shown and "of 15** on" in shown
+    assert "Exact for the linearized network" in shown
+    test.session_state["growth-measure"], test.session_state["growth-scale"] = "loss", "log"
+    test.run()
+    assert not test.exception and "more than 5% worse than at its end" in texts(test)
+
+
+def test_an_address_of_a_comparison() -> None:
+    names = ["a", "b", "c", "d", "e", "set:a", "x:y"]
+    assert understood(["set:a", "a", "", "set:b"], names, 9) == (["set:set:a", "set:a", "set:b"], [])
+    assert understood(["set:x:y", "strategy:easy:07", "strategy:easy:7"], names, 9)[0] == ["set:x:y", "strategy:easy:7"]
+    tokens, unknown = understood([*"abcde"], names, 9)
+    assert tokens == ["set:a", "set:b", "set:c", "set:d"] and unknown == ["Only the first 4 of 5 are compared."]
+    wrong = ["", ":", ":0", ":10", ":²", ":-1", ":" + "9" * 6000]
+    for value in [*(f"strategy:easy{size}" for size in wrong), "strategy:", "strategy:best:3", "set:", "set:z", "z"]:
+        tokens, unknown = understood([value, value], names, 9)
+        assert tokens == [] and len(unknown) == 1
+
+
+def test_a_set_keeps_its_mark_while_others_come_and_go() -> None:
+    first = places(["a", "b", "c"], {})
+    assert first == {"a": 0, "b": 1, "c": 2}
+    assert places(["d", "c", "b", "e"], first) == {"d": 0, "c": 2, "b": 1, "e": 3}
+
+
+def test_an_edit_elsewhere_is_noticed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(run).create_set("a", ids(run, 0))
+    assert sets.revision_of(run) == book(run).revision() == 1
+    book(run, "ann").add("a", ids(run, 1))
+    assert sets.revision_of(run) == 2
+    monkeypatch.setenv("SAMPLEINFO_DATABASE", "mysql://x/y")
+    assert sets.revision_of(run) is None
+
+
+def test_a_look_for_edits_is_cheap(run: Run) -> None:
+    book(run).create_set("a", ids(run, *range(40)))
+    times = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        sets.revision_of(run)
+        times.append(time.perf_counter() - begin)
+    assert min(times) < 0.02  # 1 ms where nothing else runs
+
+
+def test_the_form_for_a_new_set_stays_while_others_make_sets(run: Run) -> None:
+    book(run).create_set("a", ids(run, 0))
+    test = by_hand(run)
+    before = test.text_input(key="new-name-0").id
+    book(run, "ann").create_set("b")
+    test.run()
+    assert test.text_input(key="new-name-0").id == before
+    next(each for each in test.button if each.label == "Create").click()
+    test.run()
+    assert not test.exception and len(book(run).sets()) == 3
+    assert [each.key for each in test.text_input if str(each.key).startswith("new-name")] == ["new-name-1"]
 
 
 def test_names() -> None:

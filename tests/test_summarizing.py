@@ -18,22 +18,22 @@ from sampleinfo.validation import recipe_of, reopen
 from sampleinfo.validations import Request
 
 
-def test_curves_are_kept_and_made_once(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = summarizing.summarize(small_run)
-    known = kept.curves(small_run)
+def test_curves_are_kept_and_made_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = summarizing.summarize(run)
+    known = kept.curves(run)
     assert known is not None and known.equals(first)
     assert set(first["size"]) == set(summaries.sizes_of(60))
     monkeypatch.setattr(summaries, "curves", None)
-    assert summarizing.summarize(small_run).equals(first)
-    assert kept.plan(small_run)["curves"] < 1
+    assert summarizing.summarize(run).equals(first)
+    assert kept.plan(run)["curves"] < 1
 
 
-def test_equal_numbers_are_another_table(small_run: Run) -> None:
-    table, pool = summarizing.summarize(small_run, "equal"), Pool.of(small_run)
-    assert kept.curves(small_run, "equal") is not None
+def test_equal_numbers_are_another_table(run: Run) -> None:
+    table, pool = summarizing.summarize(run, "equal"), Pool.of(run)
+    assert kept.curves(run, "equal") is not None
     rows = summarizing.chosen(pool, "equal", "top", 6)
     assert np.bincount(pool.labels[rows]).tolist() == [3, 3]
-    assert len(table) == len(summarizing.summarize(small_run, "any"))
+    assert len(table) == len(summarizing.summarize(run, "any"))
 
 
 def test_retrained_points_are_the_network_trained_on_the_summary_alone(along_run: Run) -> None:
@@ -67,20 +67,19 @@ def test_finished_retrainings_are_kept(along_run: Run, monkeypatch: pytest.Monke
     assert before is not None and after is not None and len(after) == len(before)
 
 
-def test_a_job_does_the_same(small_run: Run) -> None:
-    shutil.rmtree(kept.folder(small_run), ignore_errors=True)
-    job = jobs.start(store.config_of(small_run), jobs.SUMMARIZE, {"run": small_run.id, "numbers": "any", "real": []})
+def test_a_job_does_the_same(run: Run) -> None:
+    job = jobs.start(store.config_of(run), jobs.SUMMARIZE, {"run": run.id, "numbers": "any", "real": []})
     deadline = time.monotonic() + 120
     while jobs.status(job).active and time.monotonic() < deadline:
         time.sleep(0.3)
     assert jobs.status(job).state == "done", jobs.status(job).message
-    assert kept.curves(small_run) is not None
+    assert kept.curves(run) is not None
 
 
-def test_refusals(small_run: Run) -> None:
+def test_refusals(run: Run) -> None:
     with pytest.raises(InvalidSetting, match="numbers must be one of any, equal"):
-        summarizing.summarize(small_run, "some")
+        summarizing.summarize(run, "some")
     with pytest.raises(UnknownName, match="strategy"):
-        kept.plan(small_run, "any", [("best", 3)])
+        kept.plan(run, "any", [("best", 3)])
     with pytest.raises(InvalidSetting, match="between 1 and 60"):
-        jobs.start(store.config_of(small_run), jobs.SUMMARIZE, {"run": small_run.id, "real": [["top", 61]]})
+        jobs.start(store.config_of(run), jobs.SUMMARIZE, {"run": run.id, "real": [["top", 61]]})

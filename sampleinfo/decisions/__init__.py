@@ -11,10 +11,11 @@ edit is one transaction: it is either there, in the log and on disk, or not at a
 """
 
 from sampleinfo.decisions.applying import Conflict
-from sampleinfo.decisions.book import Book, NamedSet
+from sampleinfo.decisions.book import Book
 from sampleinfo.decisions.identity import collection_of, default_author
 from sampleinfo.decisions.log import Action
 from sampleinfo.decisions.opening import Decisions, open_decisions
+from sampleinfo.decisions.reading import NamedSet
 
 __all__ = [
     "Action", "Book", "Conflict", "Decisions", "NamedSet", "collection_of", "default_author", "open_decisions",

@@ -6,41 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Select, Table, func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from sampleinfo.decisions import changes, checks, log
 from sampleinfo.decisions.applying import LABEL, NOTE, SET, TAG, Conflict, Edit, apply, group_named
-from sampleinfo.decisions.database import Database
 from sampleinfo.decisions.deltas import Delta
 from sampleinfo.decisions.log import Action
-from sampleinfo.decisions.tables import collections, digest, groups, members, values
-
-
-@dataclass(frozen=True)
-class NamedSet:
-    """A named set of images; ``author`` is who changed it last."""
-
-    name: str
-    size: int
-    created: datetime
-    changed: datetime
-    author: str
+from sampleinfo.decisions.reading import Reader
+from sampleinfo.decisions.tables import collections, digest
 
 
 @dataclass(frozen=True, eq=False)
-class Book:
+class Book(Reader):
     """Reads and edits; every edit is one transaction. What edits nothing returns None and leaves no trace.
 
     Every method raises StorageError when the database cannot be used. Ids that are already in a set, or not in it,
     are passed over: so two people who edit one set both keep their edits.
     """
-
-    database: Database
-    collection: str
-    author: str
 
     def create_set(self, name: str, sample_ids: Iterable[str] = ()) -> Action | None:
         """A new set.
@@ -122,30 +106,6 @@ class Book:
 
         return self._edit("replace", lambda edit: changes.replacement(edit, changes.set_named(edit, name), ids), words)
 
-    def members(self, name: str) -> list[str]:
-        """The images of a set in the order in which they were added.
-
-        Raises:
-            UnknownName: no such set.
-        """
-        mine = (groups.c.kind == SET, groups.c.name == name, groups.c.alive)
-        query = select(members.c.sample_id, members.c.place).join_from(groups, members, isouter=True)
-        with self.database.reading() as connection:
-            rows = connection.execute(self._of(query, groups).where(*mine).order_by(members.c.place)).all()
-            if not rows:
-                every = self._of(select(groups), groups).where(groups.c.kind == SET).order_by(groups.c.id)
-                raise changes.unknown_set(connection.execute(every), name)
-        return [row.sample_id for row in rows if row.place is not None]
-
-    def sets(self) -> list[NamedSet]:
-        """Every set, in the order in which they were created."""
-        query = select(groups, func.count(members.c.place).label("size")).join_from(groups, members, isouter=True)
-        query = self._of(query, groups).where(groups.c.kind == SET, groups.c.alive)
-        with self.database.reading() as connection:
-            rows = connection.execute(query.group_by(groups.c.id).order_by(groups.c.id)).all()
-        time = datetime.fromisoformat
-        return [NamedSet(row.name, row.size, time(row.created), time(row.changed), row.author) for row in rows]
-
     def tag(self, sample_ids: Iterable[str], tag: str) -> Action | None:
         """Give images a tag.
 
@@ -174,17 +134,6 @@ class Book:
 
         return self._edit("untag", change, lambda delta: f"Took the tag {tag!r} off {checks.images(delta.taken())}.")
 
-    def tags(self) -> dict[str, list[str]]:
-        """Of every tag that is in use its images, in the order in which they got it."""
-        query = select(groups.c.name, members.c.sample_id).join_from(groups, members)
-        query = self._of(query, groups).where(groups.c.kind == TAG, members.c.place.is_not(None))
-        query = query.order_by(groups.c.id, members.c.place)
-        found: dict[str, list[str]] = {}
-        with self.database.reading() as connection:
-            for name, sample_id in connection.execute(query):
-                found.setdefault(name, []).append(sample_id)
-        return found
-
     def note(self, sample_id: str, text: str | None, expected: str | None) -> Action | None:
         """Write the note of an image (None or empty: remove it) where ``expected`` was seen before.
 
@@ -196,10 +145,6 @@ class Book:
         about = checks.images(ids)
         words = f"Removed the note on {about}." if new is None else f"Noted on {about}: {checks.shortened(new)}."
         return self._edit(NOTE, lambda edit: changes.rewriting(edit, NOTE, ids, new, {sample_id: expected}), words)
-
-    def notes(self) -> dict[str, str]:
-        """The note of every image that has one."""
-        return self._values(NOTE)
 
     def relabel(
         self, sample_ids: Iterable[str], class_name: str | None, expected: Mapping[str, str | None]
@@ -221,10 +166,6 @@ class Book:
 
         return self._edit("relabel", lambda edit: changes.rewriting(edit, LABEL, ids, new, expected), words)
 
-    def labels(self) -> dict[str, str]:
-        """The corrected class of every image that has one."""
-        return self._values(LABEL)
-
     def undo(self) -> Action | None:
         """Take back this author's last edit, as far as others have not changed it since; None: there is none.
 
@@ -240,28 +181,6 @@ class Book:
             Conflict: as ``undo``.
         """
         return self._step(log.redo)
-
-    def history(self, limit: int = 50) -> list[Action]:
-        """The last edits of everybody, the newest first."""
-        with self.database.reading() as connection:
-            found = connection.scalar(select(collections.c.id).where(collections.c.digest == digest(self.collection)))
-            return [] if found is None else log.newest(connection, found, limit)
-
-    def revision(self) -> int:
-        """A number that grows with every edit of anybody; 0 before the first."""
-        query = select(collections.c.revision).where(collections.c.digest == digest(self.collection))
-        with self.database.reading() as connection:
-            return connection.scalar(query) or 0
-
-    def _of(self, query: Select[*tuple[Any, ...]], table: Table) -> Select[*tuple[Any, ...]]:
-        """Only this collection's rows."""
-        mine = select(collections.c.id).where(collections.c.digest == digest(self.collection)).scalar_subquery()
-        return query.where(table.c.collection_id == mine)
-
-    def _values(self, kind: str) -> dict[str, str]:
-        query = select(values.c.sample_id, values.c.text).where(values.c.kind == kind, values.c.text.is_not(None))
-        with self.database.reading() as connection:
-            return {row.sample_id: row.text for row in connection.execute(self._of(query, values))}
 
     @contextmanager
     def _transaction(self) -> Iterator[Edit]:

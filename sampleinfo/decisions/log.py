@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
 from sampleinfo.decisions.applying import Conflict, Edit, apply
 from sampleinfo.decisions.deltas import Delta
@@ -18,6 +18,8 @@ UNDO, REDO = "undo", "redo"
 DONE, UNDONE = "done", "undone"
 #: The same, with no way back any more.
 STANDS, GONE = "stands", "gone"
+#: What an ``Action`` is read from: everything but the change, which may be long.
+LINE = (actions.c.revision, actions.c.author, actions.c.at, actions.c.kind, actions.c.words, actions.c.state)
 
 
 @dataclass(frozen=True)
@@ -41,27 +43,43 @@ def write(edit: Edit, kind: str, words: str, change: Delta) -> Action:
 
 def undo(edit: Edit) -> Action | Conflict | None:
     """Take back the author's last edit that stands. None: there is none."""
-    last = _own(edit, DONE, newest=True)
+    last = _first(edit, to_undo(edit.author))
     return None if last is None else _turn_round(edit, last, UNDO, "Undid", UNDONE)
 
 
 def redo(edit: Edit) -> Action | Conflict | None:
     """Do again what the author undid last. None: there is nothing."""
-    first = _own(edit, UNDONE, newest=False)
+    first = _first(edit, to_redo(edit.author))
     return None if first is None else _turn_round(edit, first, REDO, "Did again", DONE)
 
 
-def newest(connection: Connection, collection_id: int, limit: int) -> list[Action]:
-    """The last edits, the newest first."""
-    query = select(actions).where(actions.c.collection_id == collection_id)
-    return [_action(row) for row in connection.execute(query.order_by(actions.c.revision.desc()).limit(limit))]
+def to_undo(author: str) -> Select[*tuple[Any, ...]]:
+    """The edit that the next undo is about: the author's last that stands. Of which collection is left open."""
+    return _own(author, DONE).order_by(actions.c.revision.desc()).limit(1)
 
 
-def _own(edit: Edit, state: str, newest: bool) -> Row[*tuple[Any, ...]] | None:
-    mine = (actions.c.collection_id == edit.collection_id, actions.c.author == edit.author, actions.c.target.is_(None))
-    order = actions.c.revision.desc() if newest else actions.c.revision
-    query = select(actions).where(*mine, actions.c.state == state).order_by(order).limit(1)
-    return edit.connection.execute(query).first()
+def to_redo(author: str) -> Select[*tuple[Any, ...]]:
+    """The edit that the next redo is about: what the author undid last. Of which collection is left open."""
+    return _own(author, UNDONE).order_by(actions.c.revision).limit(1)
+
+
+def newest(limit: int) -> Select[*tuple[Any, ...]]:
+    """The last edits of everybody, the newest first. Of which collection is left open."""
+    return select(actions).order_by(actions.c.revision.desc()).limit(limit)
+
+
+def actions_found(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Action]:
+    """The edits that a query finds, in its order."""
+    return [_action(row) for row in connection.execute(query.with_only_columns(*LINE))]
+
+
+def _own(author: str, state: str) -> Select[*tuple[Any, ...]]:
+    return select(actions).where(actions.c.author == author, actions.c.target.is_(None), actions.c.state == state)
+
+
+def _first(edit: Edit, query: Select[*tuple[Any, ...]]) -> Row[*tuple[Any, ...]] | None:
+    """What a query finds in the collection that is edited."""
+    return edit.connection.execute(query.where(actions.c.collection_id == edit.collection_id)).first()
 
 
 def _turn_round(edit: Edit, target: Row[*tuple[Any, ...]], kind: str, verb: str, state: str) -> Action | Conflict:

@@ -10,20 +10,22 @@ A new format is a writer in a file here and an entry in ``FORMATS``.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.errors import InvalidSetting, SampleInfoError, UnknownName
+from sampleinfo.exports import packing, targets
 from sampleinfo.exports.formats import FILES, FORMATS, IMAGES, NOTHING, Format
-from sampleinfo.exports.selection import Selection
+from sampleinfo.exports.selection import STAGE, Selection
 from sampleinfo.exports.tables import SUFFIXES, check_suffix, export, write
 from sampleinfo.exports.whole import aside, check_free
 from sampleinfo.store import Run
-from sampleinfo.types import IntArray
+from sampleinfo.types import IntArray, Reporter, silent
 
 __all__ = [
-    "FILES", "FORMATS", "IMAGES", "NOTHING", "SUFFIXES", "Format", "Selection", "check_suffix", "check_target",
-    "export", "find", "guess", "take_away", "write",
+    "FILES", "FORMATS", "IMAGES", "NOTHING", "STAGE", "SUFFIXES", "Format", "Selection", "check_suffix",
+    "check_target", "content", "export", "find", "guess", "obstacles", "packing", "take_away", "targets", "write",
 ]  # fmt: skip
 
 
@@ -72,7 +74,9 @@ def check_target(path: Path, format: str | None = None) -> Format:
     return kind
 
 
-def take_away(run: Run, rows: Sequence[int] | IntArray, path: Path, format: str | None = None) -> int:
+def take_away(
+    run: Run, rows: Sequence[int] | IntArray, path: Path, format: str | None = None, report: Reporter = silent
+) -> int:  # fmt: skip
     """Write a set of a run's images to a file or a folder that is there whole or not at all; the number of images.
 
     Args:
@@ -80,6 +84,7 @@ def take_away(run: Run, rows: Sequence[int] | IntArray, path: Path, format: str 
         rows: of ``run.samples``, in the order in which they are to be written.
         path: what is written; nothing may be there.
         format: one of ``FORMATS``; None: the first with the ending of ``path``.
+        report: is told of every image of the stage ``STAGE``; formats without images are done at once.
 
     Raises:
         UnknownName: no such format.
@@ -87,12 +92,51 @@ def take_away(run: Run, rows: Sequence[int] | IntArray, path: Path, format: str 
             needs files of a data set that has none.
         InvalidData: the original images are needed, and are not there any more or not what they were.
         StorageError: something is there already, or it cannot be written.
+        Cancelled: by ``report``; nothing is left.
     """
     path = path.expanduser()
     kind = check_target(path, format)
-    selection = Selection.of(run, rows)
-    if kind.needs == FILES:
-        selection.check_files([each.name for each in FORMATS.values() if each.needs != FILES])
+    selection = Selection.of(run, rows, report)
+    _check(selection, kind, [each.name for each in FORMATS.values() if each.needs != FILES])
     with aside(path) as place:
         kind.write(selection, place)
     return len(selection)
+
+
+def content(run: Run, rows: Sequence[int] | IntArray, format: str) -> bytes:
+    """The bytes of the file that a format makes of a set.
+
+    Raises:
+        SampleInfoError: as ``take_away``; InvalidSetting also for a format that makes a folder.
+    """
+    kind = find(format)
+    if not kind.ending:
+        raise InvalidSetting(f"{kind.name} makes a folder, not a file.")
+    with tempfile.TemporaryDirectory(prefix="sampleinfo-") as folder:
+        path = Path(folder, f"set{kind.ending}")
+        take_away(run, rows, path, format)
+        return path.read_bytes()
+
+
+def obstacles(run: Run, rows: Sequence[int] | IntArray) -> dict[str, str]:
+    """Why formats are impossible for a set, by their names; those that are possible are left out.
+
+    Raises:
+        InvalidSetting: no rows, rows that the run does not have or given twice.
+    """
+    selection, found = Selection.of(run, rows), {}
+    for kind in FORMATS.values():
+        try:
+            _check(selection, kind)
+        except SampleInfoError as error:
+            found[kind.name] = str(error)
+    return found
+
+
+def _check(selection: Selection, kind: Format, others: Sequence[str] = ()) -> None:
+    """Whether a format is possible for a set; ``others`` are named where it needs files that are not there."""
+    if kind.needs == FILES:
+        selection.check_files(others)
+    elif kind.needs == IMAGES:
+        selection.check_images()
+    kind.check(selection)

@@ -22,8 +22,8 @@ def write(selection: Selection, target: Path) -> None:
     originals, names = selection.originals, folders.stems(selection.ids)
     (target / "data").mkdir(parents=True)
     paths = [f"data/{name}{originals.ending(number)}" for number, name in enumerate(names)]
-    for number, path in enumerate(paths):
-        (target / path).write_bytes(originals.encoded(number))
+    for number in selection.told(range(len(paths))):
+        (target / paths[number]).write_bytes(originals.encoded(number))
     labels = dict(zip(names, selection.labels.tolist(), strict=True))
     (target / "labels.json").write_text(json.dumps({"classes": selection.class_names, "labels": labels}, indent=1))
     table = selection.table.assign(path=paths)

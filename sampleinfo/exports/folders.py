@@ -27,21 +27,26 @@ def write_copies(selection: Selection, target: Path) -> None:
 
 
 def write_links(selection: Selection, target: Path) -> None:
-    """Symbolic links to the files of the data set.
-
-    Raises:
-        InvalidSetting: a file that ``ImageFolder`` would pass over.
-    """
+    """Symbolic links to the files of the data set, which ``check_links`` has found to be good."""
     originals = selection.originals
     paths = [originals.path(number) for number in range(len(selection))]
     endings = [Path(path).suffix for path in paths]
-    strange = sorted({ending.lower() for ending in endings} - set(LISTED))
+    _write(selection, target, endings, lambda number, place: place.symlink_to(paths[number]))
+
+
+def check_links(selection: Selection) -> None:
+    """Whether ``ImageFolder`` would list links to the files.
+
+    Raises:
+        InvalidSetting: a file that it would pass over.
+    """
+    paths = (selection.originals.path(number) for number in range(len(selection)))
+    strange = sorted({Path(path).suffix.lower() for path in paths} - set(LISTED))
     if strange:
         raise InvalidSetting(
             f"links cannot be made to files that ImageFolder passes over ({', '.join(strange)}); the format 'copies' "
             "writes those as PNG."
         )
-    _write(selection, target, endings, lambda number, place: place.symlink_to(paths[number]))
 
 
 def write_previews(selection: Selection, target: Path) -> None:
@@ -68,11 +73,13 @@ def _write(
     """Lay out the folder; ``put`` writes the image of a number to a place."""
     folders, labels, ids = names.distinct(selection.class_names), selection.labels, selection.ids
     target.mkdir()
-    paths = [""] * len(selection)
+    paths, done = [""] * len(selection), 0
     for label in np.unique(labels):
         numbers = np.flatnonzero(labels == label).tolist()
         (target / folders[label]).mkdir()
-        for number, stem in zip(numbers, stems([ids[number] for number in numbers]), strict=True):
+        told = selection.told(numbers, done)
+        for number, stem in zip(told, stems([ids[number] for number in numbers]), strict=True):
             paths[number] = f"{folders[label]}/{stem}{endings[number]}"
             put(number, target / paths[number])
+        done += len(numbers)
     selection.table.assign(path=paths).to_csv(target / TABLE, index=False, errors="backslashreplace")

@@ -13,11 +13,16 @@ from sampleinfo.exports.selection import Selection
 NOTHING, IMAGES, FILES = "nothing", "images", "files"
 
 
+def _any(_: Selection) -> None:
+    """Whatever has what the format needs will do."""
+
+
 @dataclass(frozen=True)
 class Format:
     """``ending`` of the file; empty where it is a folder. ``write``: puts the set at a place where nothing is.
 
-    ``needs`` is one of ``NOTHING``, ``IMAGES`` and ``FILES``.
+    ``needs`` is one of ``NOTHING``, ``IMAGES`` and ``FILES``; ``check`` raises where a set that has that is impossible
+    all the same. ``pictures``: every image is written, which may take long.
     """
 
     name: str
@@ -26,51 +31,64 @@ class Format:
     ending: str
     needs: str
     write: Callable[[Selection, Path], None]
+    check: Callable[[Selection], None] = _any
+    pictures: bool = False
 
 
 FORMATS = {
     each.name: each
     for each in (
         Format(
-            "csv", "Table, CSV", "Ids, paths where there are files, labels, sources and scores.", ".csv", NOTHING,
-            tables.write_csv,
+            "csv", "Table, CSV",
+            "For spreadsheets, pandas and R: ids, paths where there are files, labels, sources, scores, predictions.",
+            ".csv", NOTHING, tables.write_csv,
         ),
-        Format("parquet", "Table, Parquet", "The same as Parquet.", ".parquet", NOTHING, tables.write_parquet),
-        Format("json", "Table, JSON", "The same as a JSON list of records.", ".json", NOTHING, tables.write_json),
-        Format("paths", "List of paths", "The path of every image file, one on each line.", ".txt", FILES,
-               tables.write_paths),
+        Format(
+            "parquet", "Table, Parquet", "For pandas, Polars and DuckDB: the same, with the types of its columns.",
+            ".parquet", NOTHING, tables.write_parquet,
+        ),
+        Format(
+            "json", "Table, JSON", "For programs of your own: the same as a list of records.", ".json", NOTHING,
+            tables.write_json,
+        ),
+        Format(
+            "paths", "List of paths",
+            "For scripts and other loaders of files: the path of every image file, one on each line.", ".txt", FILES,
+            tables.write_paths, tables.check_paths,
+        ),
         Format(
             "indices", "Indices for PyTorch",
-            "Positions in the data set for torch.utils.data.Subset; of a folder of classes as "
-            "torchvision.datasets.ImageFolder counts them.", ".json", IMAGES, indices.write,
+            "For torch.utils.data.Subset: positions in the data set; of a folder of classes as "
+            "torchvision.datasets.ImageFolder counts them.", ".json", IMAGES, indices.write, indices.check,
         ),
         Format(
             "copies", "Image folder, copies",
-            "A folder for every class, for torchvision.datasets.ImageFolder; images without files become PNG.", "",
-            IMAGES, folders.write_copies,
+            "For torchvision.datasets.ImageFolder: a folder for every class; images without files become PNG.", "",
+            IMAGES, folders.write_copies, pictures=True,
         ),
         Format(
-            "links", "Image folder, links", "The same with symbolic links to the data set's own files.", "", FILES,
-            folders.write_links,
+            "links", "Image folder, links",
+            "For torchvision.datasets.ImageFolder on this machine: the same with symbolic links to the data set's own "
+            "files.", "", FILES, folders.write_links, folders.check_links, pictures=True,
         ),
         Format(
             "previews", "Image folder, the run's own copies",
-            "The same with the copies to 512 px that the run keeps, for when the originals are gone.", "", NOTHING,
-            folders.write_previews,
+            "For torchvision.datasets.ImageFolder where the originals are gone: the copies to 512 px that the run "
+            "keeps, WebP.", "", NOTHING, folders.write_previews, pictures=True,
         ),
         Format(
             "hugging-face", "Hugging Face Parquet",
-            'Images, class names and scores for datasets.load_dataset("parquet", data_files=...).', ".parquet", IMAGES,
-            hugging_face.write,
+            'For datasets.load_dataset("parquet", data_files=...): images, class names and scores in one file.',
+            ".parquet", IMAGES, hugging_face.write, pictures=True,
         ),
         Format(
             "fiftyone", "FiftyOne folder",
-            "Copies with labels.json, for FiftyOne's type FiftyOneImageClassificationDataset; scores in samples.csv.",
-            "", IMAGES, fiftyone.write,
+            "For FiftyOne's type FiftyOneImageClassificationDataset: copies with labels.json, scores in samples.csv.",
+            "", IMAGES, fiftyone.write, pictures=True,
         ),
         Format(
             "cleanlab", "Table for cleanlab",
-            "given_label, scores and leave-one-out class probabilities, for Datalab and find_label_issues.", ".csv",
+            "For Datalab and find_label_issues: given_label, scores and leave-one-out class probabilities.", ".csv",
             NOTHING, cleanlab.write,
         ),
     )

@@ -31,7 +31,7 @@ def write(selection: Selection, target: Path) -> None:
             numbers = range(start, min(start + GROUP, len(selection)))
             part = table.iloc[numbers.start : numbers.stop]
             columns = {
-                "image": [{"bytes": originals.encoded(n), "path": paths[n]} for n in numbers],
+                "image": [{"bytes": originals.encoded(n), "path": paths[n]} for n in selection.told(numbers, start)],
                 "label": selection.labels[numbers.start : numbers.stop].tolist(),
                 **{name: part[name].astype(str).tolist() for name in COLUMNS},
                 **{name: part[name].to_numpy(float) for name in scores},

@@ -12,11 +12,12 @@ images drawn: the rows of a table or array where none is unusable, torchvision's
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from sampleinfo import datasets
 from sampleinfo.errors import InvalidData
-from sampleinfo.exports.originals import Originals
+from sampleinfo.exports.originals import LISTED, Originals, built_in
 from sampleinfo.exports.selection import Selection
 
 FOLDER_ORDER, READ_ORDER = "torchvision.datasets.ImageFolder", "sampleinfo.datasets.read"
@@ -53,10 +54,34 @@ def _class_folder(originals: Originals) -> str | None:
     return roots.pop() if len(roots) == 1 else None
 
 
-def _listed(originals: Originals, root: str) -> list[int]:
-    from torchvision.datasets import ImageFolder
+def check(selection: Selection) -> None:
+    """Whether every image has a position.
 
-    listed = {path: place for place, (path, _) in enumerate(ImageFolder(root, allow_empty=True).samples)}
+    Raises:
+        InvalidData: ``ImageFolder`` passes over an image of the set.
+    """
+    if built_in(selection.run):
+        return
+    root = _class_folder(selection.originals)
+    if root is not None:
+        _listed(selection.originals, root)
+
+
+def listing(root: str) -> list[str]:
+    """The image files of a folder of classes as ``ImageFolder(root).samples`` has them, without importing torch.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(root) as entries:
+        classes = sorted(each.name for each in entries if each.is_dir())
+    walked = (each for name in classes for each in sorted(os.walk(Path(root, name), followlinks=True)))
+    paths = (str(Path(folder, name)) for folder, _, names in walked for name in sorted(names))
+    return [path for path in paths if path.lower().endswith(LISTED)]
+
+
+def _listed(originals: Originals, root: str) -> list[int]:
+    listed = {path: place for place, path in enumerate(listing(root))}
     found = [listed.get(originals.path(number), -1) for number in range(len(originals.places))]
     if -1 in found:
         ids = [originals.dataset.sample_ids[place] for place in originals.places]

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from sampleinfo import datasets, pictures, store
+from sampleinfo.datasets import joined
 from sampleinfo.datasets.decoding import decode
 from sampleinfo.datasets.files import FileImages, inside, read_inside
 from sampleinfo.datasets.options import Options
@@ -29,6 +30,11 @@ INSTEAD = "The format 'previews' takes the copies to 512 px that the run keeps i
 #: Side to which an image and its copy are averaged to be compared, and the mean difference of 255 that may be between
 #: them: the copies of large images are JPEG-like.
 COARSE, TOLERANCE = 16, 6.0
+
+
+def built_in(run: Run) -> bool:
+    """Whether no image of a run's data set can be a file, which is known without reading it."""
+    return all(part in datasets.PRESETS for part in joined.parts(store.config_of(run).dataset))
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Originals:
         """
         config, title = store.config_of(run), run.meta["dataset"]["title"]
         try:
-            dataset = datasets.read(config.dataset, Options.of(config))
+            dataset = datasets.listed(config.dataset, Options.of(config))
         except SampleInfoError as error:
             raise InvalidData(f"the original images of {title} cannot be read any more: {error} {INSTEAD}") from error
         number = {name: place for place, name in enumerate(dataset.sample_ids)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,21 +12,27 @@ import pandas as pd
 
 from sampleinfo.datasets.files import readable_name
 from sampleinfo.errors import InvalidSetting, SampleInfoError
-from sampleinfo.exports.originals import Originals
+from sampleinfo.exports.originals import Originals, built_in
 from sampleinfo.problem import checked_indices
 from sampleinfo.store import Run
-from sampleinfo.types import IntArray
+from sampleinfo.types import IntArray, Reporter, silent
+
+#: The stage that is reported.
+STAGE = "export"
+#: Columns of a run's table that are taken away before and after the scores, where it has them.
+FACTS, PREDICTED = ("label", "class_name", "source", "split"), ("predicted", "prediction_error")
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """``rows`` of ``run.samples``, in the order of the set."""
+    """``rows`` of ``run.samples``, in the order of the set; ``report`` is told how many images are written."""
 
     run: Run
     rows: IntArray
+    report: Reporter = silent
 
     @classmethod
-    def of(cls, run: Run, rows: Sequence[int] | IntArray) -> Selection:
+    def of(cls, run: Run, rows: Sequence[int] | IntArray, report: Reporter = silent) -> Selection:
         """The set of these rows.
 
         Raises:
@@ -35,10 +41,21 @@ class Selection:
         chosen = checked_indices(np.asarray(rows), len(run.samples))
         if not len(chosen):
             raise InvalidSetting("there is nothing to take away: the set is empty.")
-        return cls(run, chosen)
+        return cls(run, chosen, report)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def told(self, numbers: Iterable[int], before: int = 0) -> Iterator[int]:
+        """The same numbers of images; ``report`` is told of each when it is finished, and of ``before`` done earlier.
+
+        Raises:
+            Cancelled: where ``report`` does.
+        """
+        for done, number in enumerate(numbers, before):
+            self.report(STAGE, done, len(self))
+            yield number
+            self.report(STAGE, done + 1, len(self))
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -72,6 +89,8 @@ class Selection:
     @cached_property
     def paths(self) -> list[str | None]:
         """The file of every image as text; None where it has none, or where the data set is gone."""
+        if built_in(self.run):
+            return [None] * len(self)
         try:
             files = [self.originals.file(number) for number in range(len(self))]
         except SampleInfoError:
@@ -80,25 +99,46 @@ class Selection:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Id, path, label, class, source, split and every score, one row per image."""
-        columns = ["label", "class_name", "source", "split", *self.run.scores]
+        """Id, path, label, class, source, split, scores, prediction and the data set's own columns, a row per image."""
+        columns = [*FACTS, *self.run.scores, *PREDICTED, *self.run.metadata]
         found = self.samples[["sample_id", *columns]].copy()
         found.insert(1, "path", pd.Series(self.paths, dtype=object))
         return found
 
-    def check_files(self, others: Sequence[str]) -> None:
+    def without_files(self) -> str:
+        """That some images are no files of their own, in words; empty where all are.
+
+        Raises:
+            InvalidData: the data set is gone.
+        """
+        if built_in(self.run):
+            without = list(range(len(self)))
+        else:
+            without = [number for number in range(len(self)) if self.originals.file(number) is None]
+        if not without:
+            return ""
+        example = self.ids[without[0]]
+        return f"{len(without)} of the {len(self)} images have no file of their own (such as {example!r})."
+
+    def check_files(self, others: Sequence[str] = ()) -> None:
         """Whether every image is a file of its own; ``others`` are the formats that do not need that.
 
         Raises:
             InvalidSetting: one is not.
             InvalidData: the data set is gone, or a file of it.
         """
-        without = [number for number in range(len(self)) if self.originals.file(number) is None]
-        if without:
-            raise InvalidSetting(
-                f"{len(without)} of the {len(self)} images have no file of their own (such as "
-                f"{self.ids[without[0]]!r}). These formats do not need one: {', '.join(others)}."
-            )
+        words = self.without_files()
+        if words:
+            raise InvalidSetting(words + (f" These formats do not need one: {', '.join(others)}." if others else ""))
         gone = next((n for n in range(len(self)) if not Path(self.originals.path(n)).is_file()), None)
         if gone is not None:
             raise self.originals.lost(gone, "no such file")
+
+    def check_images(self) -> None:
+        """Whether the data set still lists every image.
+
+        Raises:
+            InvalidData: it does not.
+        """
+        if not built_in(self.run):
+            _ = self.originals

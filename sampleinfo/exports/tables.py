@@ -66,16 +66,24 @@ def write_json(selection: Selection, target: Path) -> None:
 
 
 def write_paths(selection: Selection, target: Path) -> None:
-    """The paths of the files of a set, as the file system has them.
+    """The paths of the files of a set, as the file system has them."""
+    target.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in _paths(selection)))
+
+
+def check_paths(selection: Selection) -> None:
+    """Whether every path can be a line of its own.
 
     Raises:
         InvalidSetting: a path with a line break in it.
     """
-    paths = [selection.originals.path(number) for number in range(len(selection))]
+    paths = _paths(selection)
     broken = next((path for path in paths if "\n" in path or "\r" in path), None)
     if broken is not None:
         raise InvalidSetting(f"{broken!r} has a line break in its name; take the format 'csv' instead.")
-    target.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in paths))
+
+
+def _paths(selection: Selection) -> list[str]:
+    return [selection.originals.path(number) for number in range(len(selection))]
 
 
 def _write(table: pd.DataFrame, path: Path, suffix: str) -> None:

@@ -19,8 +19,8 @@ from sampleinfo.trainings import is_descent, own_recipe
 #: Strategy and size of summaries.
 Points = Sequence[tuple[str, int]]
 
-#: Raised when a change makes kept curves wrong.
-VERSION = 1
+#: Raised when a change makes kept curves, or retrained points, wrong.
+CURVES, REAL = 2, 1
 FOLDER, OUTCOMES = "summaries", "outcomes"
 #: How many images of each class a summary holds: as the strategy ranks them, or as equal as can be.
 ANY, EQUAL = "any", "equal"
@@ -100,8 +100,18 @@ def plan(run: Run, numbers: str = ANY, points: Points = ()) -> dict[str, float]:
         steps = how["steps"] if is_descent(run) else REAL_STEPS
         once = steps * planning.step_seconds(find_model(config_of(run)), how["batch_size"] or n)
         stages |= {"images": 12.0, "features": 1.0, "training": once}
-        stages["retraining"] = once * sum(size / n for _, size in points)
+        stages["retraining"] = once * sum(size / n for _, size in _unfinished(run, numbers, points))
     return stages
+
+
+def _unfinished(run: Run, numbers: str, points: Points) -> list[tuple[str, int]]:
+    """Those of the points that have not been retrained; all of a run are trained alike."""
+    table = real(run)
+    if table is None:
+        return list(points)
+    mine = table[table["numbers"] == numbers]
+    done = set(zip(mine["strategy"], mine["size"], strict=True))
+    return [point for point in points if point not in done]
 
 
 def checked_points(n: int, points: Points) -> list[tuple[str, int]]:
@@ -118,11 +128,11 @@ def checked_points(n: int, points: Points) -> list[tuple[str, int]]:
 
 
 def _curves(numbers: str) -> str:
-    return f"curves-{VERSION}-{numbers}.parquet"
+    return f"curves-{CURVES}-{numbers}.parquet"
 
 
 def _real() -> str:
-    return f"real-{VERSION}.parquet"
+    return f"real-{REAL}.parquet"
 
 
 def _read(run: Run, name: str) -> pd.DataFrame | None:

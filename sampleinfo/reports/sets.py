@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import lapack
 
-from sampleinfo import information, linearized
-from sampleinfo.downdating import Growth, prefix_outputs
+from sampleinfo.blocks import product
+from sampleinfo.downdating import move_gains, prefix_outputs
 from sampleinfo.evaluation import Accuracy, evaluate, evaluate_outputs
-from sampleinfo.information import functional_information, weight_information
-from sampleinfo.linearized import Training
+from sampleinfo.filters import Converged
+from sampleinfo.information import functional_information
+from sampleinfo.linearized import Fit
 from sampleinfo.problem import checked_indices
 from sampleinfo.reports.pool import Pool
+from sampleinfo.resolvent import Resolvent
 from sampleinfo.types import FloatArray, IntArray
 
 #: Random draws that a set is compared with; sizes at which their accuracy is known, in between by interpolation.
@@ -41,6 +44,14 @@ class Proposal:
     gain: float
 
 
+@dataclass(frozen=True)
+class Proposals:
+    """The images that would lower the loss most by joining a set, and by leaving it: those that raise it least."""
+
+    add: list[Proposal]
+    drop: list[Proposal]
+
+
 @dataclass(frozen=True, eq=False)
 class Panel:
     """What is known of one set.
@@ -49,7 +60,6 @@ class Panel:
     everything; all measured on the half of the validation images that no choice has looked at. ``weight`` and
     ``functional``: nats that only this set gives (it is left out of everything). ``interaction``: ``functional`` minus
     the sum over its images, each left out alone: above 0 where they are redundant, below 0 where they need each other.
-    ``add``, ``drop``: the images that would lower the loss most by joining, and by leaving.
     """
 
     size: int
@@ -60,8 +70,6 @@ class Panel:
     weight: float
     functional: float
     interaction: float
-    add: list[Proposal]
-    drop: list[Proposal]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +85,8 @@ class Desk:
 
     @cached_property
     def singles(self) -> FloatArray:
-        """(2, n) SI and F-SI of every image alone, measured on the measuring half."""
-        return np.stack([weight_information(self.pool.fit), functional_information(self.pool.fit)])
+        """(n,) F-SI of every image alone, measured on the measuring half."""
+        return functional_information(self.pool.fit)
 
     @cached_property
     def _random(self) -> tuple[IntArray, FloatArray, FloatArray]:
@@ -110,32 +118,55 @@ class Desk:
         pool, fit = self.pool, self.pool.fit
         rows = np.sort(checked_indices(rows, pool.n))
         if not len(rows):
-            return Panel(0, self.full, None, self.full, None, 0.0, 0.0, 0.0, self._add(rows), [])
+            return Panel(0, self.full, None, self.full, None, 0.0, 0.0, 0.0)
         rest = fit.without(rows)  # without everything: the untrained network
-        weight, functional = information.between(fit, rest)
+        weight, functional = self._information(rest)
         return Panel(
-            len(rows), self.full, evaluate(pool.trained_on(rows)).overall,
+            len(rows), self.full, evaluate(fit.keep(rows)).overall,
             evaluate(rest).overall if len(rows) < pool.n else None,
-            self.random(len(rows)), weight, functional, functional - float(self.singles[1, rows].sum()),
-            self._add(rows), self._drop(rows),
+            self.random(len(rows)), weight, functional, functional - float(self.singles[rows].sum()),
         )  # fmt: skip
 
-    def _add(self, rows: IntArray) -> list[Proposal]:
-        gains = Growth(self.pool.itself, self.pool.ridge, rows).gains()
-        order = np.argsort(-np.nan_to_num(gains, nan=-np.inf), kind="stable")[: min(PROPOSED, self.pool.n - len(rows))]
-        return [Proposal(int(row), float(gains[row])) for row in order]
+    def _information(self, rest: Fit) -> tuple[float, float]:
+        """SI and F-SI of the images that ``rest`` was not trained on: ``information.between``, without the eigenvalues.
 
-    def _drop(self, rows: IntArray) -> list[Proposal]:
-        """The images of the set whose absence lowers the loss most, or raises it least."""
-        if len(rows) < 2:
-            return []
-        problem = self.pool.itself.subset(rows)
-        fit = linearized.fit(problem, Training(ridge=self.pool.ridge))
-        assert problem.val_targets is not None  # the pool's own targets
-        errors = problem.val_targets - fit.val_outputs
-        change = fit.leave_each_out().val_change  # f - f_-i
-        risen = (2 * np.einsum("jk,jki->i", errors, change) + np.einsum("jki,jki->i", change, change)) / (
-            2 * len(errors)
-        )
-        order = np.argsort(risen, kind="stable")[:PROPOSED]
-        return [Proposal(int(rows[place]), -float(risen[place])) for place in order]
+        Of a kernel without full rank that takes a new eigendecomposition for each set; ``_root`` is found once.
+        """
+        fit = self.pool.fit
+        change = (fit.embedded_coefficients - rest.embedded_coefficients).reshape(len(self._root), -1)
+        length, moved = product(self._root.T, change), fit.val_outputs - rest.val_outputs
+        return float(np.sum(length**2)) / 2, float(np.sum(moved**2)) / (2 * len(moved))
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        """(N, l) F of the kernel's rank l with F F^T = K, so that c^T K c = ||F^T c||^2.
+
+        Cholesky that takes the largest pivot first and ends at the rank: O(l N^2). The huge coefficients that a tiny
+        ridge allows outside of the kernel's range do not meet its rounding errors in F^T c, as they would in K c.
+        """
+        factor, order, rank, _ = lapack.dpstrf(self.pool.problem.gram, lower=1)
+        return np.asarray(np.tril(factor[:, :rank])[np.argsort(order)])
+
+    def proposals(self, rows: IntArray) -> Proposals:
+        """What to add to the set ``rows``, and what to drop of it; nothing where nothing would be left.
+
+        Raises:
+            InvalidSetting: a row out of range or given twice.
+        """
+        rows = np.sort(checked_indices(rows, self.pool.n))
+        gains = move_gains(self.pool.problem, self.pool.ridge, rows, self._inverse)
+        others = np.delete(np.arange(self.pool.n), rows)
+        return Proposals(_best(gains, others), _best(gains, rows) if len(rows) > 1 else [])
+
+    @cached_property
+    def _inverse(self) -> FloatArray:
+        """(N, N) (K + ridge I)^-1 with the ridge that stands for the training."""
+        pool, solver = self.pool, self.pool.fit.solver
+        if not (isinstance(solver, Resolvent) and pool.training.ridge == pool.ridge):
+            solver = Resolvent(pool.problem.gram, pool.problem.rows, lambda _: Converged(pool.ridge))
+        return solver.inverse()
+
+
+def _best(gains: FloatArray, rows: IntArray) -> list[Proposal]:
+    order = rows[np.argsort(-gains[rows], kind="stable")[:PROPOSED]]
+    return [Proposal(int(row), float(gains[row])) for row in order]

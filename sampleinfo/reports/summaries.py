@@ -19,6 +19,8 @@ from sampleinfo.types import FloatArray, IntArray
 SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 DRAWS = 10
 RANDOM = "random"
+#: Probability within one standard deviation of the normal distribution.
+ONE_SIGMA = 0.6827
 
 
 def sizes_of(n: int, shares: Sequence[float] = SHARES) -> list[int]:
@@ -85,8 +87,9 @@ def curves(
 ) -> pd.DataFrame:  # fmt: skip
     """Predicted accuracy and loss on the measuring half against the size of the summary.
 
-    One row per strategy, draw and size: ``strategy``, ``seed``, ``size``, ``share``, ``accuracy``, ``loss``. ``draws``
-    of *random*; other strategies that are drawn once. ``equal``: equal numbers per class.
+    One row per strategy, draw and size: ``strategy``, ``seed``, ``size``, ``share``, and of the measuring half
+    ``accuracy``, ``loss`` and ``images``. ``draws`` of *random*; other strategies that are drawn once. ``equal``: equal
+    numbers per class.
     """
     sizes = sizes_of(pool.n) if sizes is None else sizes
     work = [(name, seed) for name in names for seed in range(draws if name == RANDOM else 1)]
@@ -94,29 +97,29 @@ def curves(
     rows = []
     for number, (name, seed) in enumerate(work):
         for each in summaries(pool, name, sizes, seed, quotas):
-            rows.append((name, seed, len(each.rows), len(each.rows) / pool.n, each.reached.accuracy, each.reached.loss))
+            size, reached = len(each.rows), each.reached
+            rows.append((name, seed, size, size / pool.n, reached.accuracy, reached.loss, reached.count))
         report((number + 1) / len(work))
-    return pd.DataFrame(rows, columns=["strategy", "seed", "size", "share", "accuracy", "loss"])
+    return pd.DataFrame(rows, columns=["strategy", "seed", "size", "share", "accuracy", "loss", "images"])
 
 
 @dataclass(frozen=True)
 class Advice:
     """The strategy that the run's own held-out images speak for at one size, and what stands against it.
 
-    ``accuracy`` is the one predicted; ``random`` the mean over random draws and ``spread`` their standard deviation.
+    ``reached`` is predicted; ``random`` the mean accuracy over random draws and ``spread`` their standard deviation.
     """
 
     size: int
     strategy: str
-    accuracy: float
-    loss: float
+    reached: Accuracy
     random: float
     spread: float
 
     @property
     def clear(self) -> bool:
-        """Whether it is above random by more than one standard deviation of the draws."""
-        return self.accuracy - self.random > self.spread
+        """Whether it is above random by more than a standard deviation: of the draws, and of so few held-out images."""
+        return self.reached.accuracy - self.random > self.spread and self.reached.interval(ONE_SIGMA)[0] > self.random
 
 
 def advise(table: pd.DataFrame, size: int) -> Advice:
@@ -130,7 +133,6 @@ def advise(table: pd.DataFrame, size: int) -> Advice:
     at = table[table["size"] == size]
     drawn = at[at["strategy"] == RANDOM]
     best = at[at["strategy"] != RANDOM].sort_values("loss", kind="stable").iloc[0]
-    return Advice(
-        size, str(best["strategy"]), float(best["accuracy"]), float(best["loss"]), float(drawn["accuracy"].mean()),
-        float(drawn["accuracy"].std(ddof=1)) if len(drawn) > 1 else float(np.nan),
-    )  # fmt: skip
+    spread = float(drawn["accuracy"].std(ddof=1)) if len(drawn) > 1 else float(np.nan)
+    reached = Accuracy(int(best["images"]), float(best["accuracy"]), float(best["loss"]))
+    return Advice(size, str(best["strategy"]), reached, float(drawn["accuracy"].mean()), spread)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from sampleinfo import store
 from sampleinfo.evaluation import Evaluation, evaluate
-from sampleinfo.reports import strategies
-from sampleinfo.reports.sets import Desk, Panel
+from sampleinfo.reports import growing, strategies
+from sampleinfo.reports.sets import Desk, Panel, Proposals
 from sampleinfo.store import Run
 from sampleinfo.types import IntArray
 
@@ -32,9 +33,29 @@ def panel(run: Run, rows: IntArray) -> Panel:
     return _panel(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
 
 
+def proposals(run: Run, rows: IntArray) -> Proposals:
+    """What to add to this set next, and what to drop."""
+    return _proposals(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
+
+
 def alone(run: Run, rows: IntArray) -> Evaluation:
     """What the network is predicted to reach with this set alone (not empty), overall and per class."""
     return _alone(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
+
+
+def growth(run: Run, rows: IntArray) -> pd.DataFrame:
+    """What the network is predicted to reach with every beginning of this set alone, in its order.
+
+    Raises:
+        SampleInfoError: the kernel of the run is not positive definite without a larger ridge.
+    """
+    return _growth(str(run.path), str(run.meta["fingerprint"]), rows.astype(np.int64).tobytes())
+
+
+def random_growth(run: Run, largest: int, measure: str) -> pd.DataFrame:
+    """The same of random sets, up to ``largest`` images or somewhat more."""
+    upper = min(1 << (largest - 1).bit_length(), int(run.meta["sizes"]["train"]))
+    return _random_growth(str(run.path), str(run.meta["fingerprint"]), upper, measure)
 
 
 def summary(run: Run, strategy: str, size: int, quotas: dict[int, int] | None = None) -> IntArray:
@@ -56,13 +77,19 @@ def _desk(path: str, fingerprint: str) -> Desk:  # noqa: ARG001 - it is part of 
     from sampleinfo.reports.pool import Pool
 
     found = Desk(Pool.of(store.open_run(Path(path))))
-    found.panel(np.arange(min(2, found.pool.n)))  # what is the same for every set is computed here
+    few = np.arange(min(2, found.pool.n))
+    found.panel(few), found.proposals(few)  # what is the same for every set is computed here
     return found
 
 
 @st.cache_resource(max_entries=SETS, show_spinner=False)
 def _panel(path: str, fingerprint: str, rows: bytes) -> Panel:
     return _desk(path, fingerprint).panel(np.frombuffer(rows, dtype=np.int64))
+
+
+@st.cache_resource(max_entries=SETS, show_spinner=False)
+def _proposals(path: str, fingerprint: str, rows: bytes) -> Proposals:
+    return _desk(path, fingerprint).proposals(np.frombuffer(rows, dtype=np.int64))
 
 
 @st.cache_resource(max_entries=SETS, show_spinner=False)
@@ -76,3 +103,13 @@ def _summary(
 ) -> IntArray:
     pool = _desk(path, fingerprint).pool
     return strategies.choose(pool, strategy, size, quotas=None if quotas is None else dict(quotas))
+
+
+@st.cache_resource(max_entries=SETS, show_spinner="Following the sets as they grow …")
+def _growth(path: str, fingerprint: str, rows: bytes) -> pd.DataFrame:
+    return growing.beginnings(_desk(path, fingerprint).pool, np.frombuffer(rows, dtype=np.int64))
+
+
+@st.cache_resource(max_entries=SETS, show_spinner="Following random sets as they grow …")
+def _random_growth(path: str, fingerprint: str, largest: int, measure: str) -> pd.DataFrame:
+    return growing.random_sets(_desk(path, fingerprint), largest, measure)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from sampleinfo import pictures
@@ -105,14 +106,22 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     target.focus()
     target.scrollIntoView({ block: 'nearest' })
   }
+  // Nobody hears a message while the server is away: it is sent again until it is acknowledged.
+  const insist = () => {
+    clearTimeout(grid.again)
+    if (wanted.size) grid.again = setTimeout(() => { grid.attempt = (grid.attempt || 0) + 1; send() }, data.patience)
+  }
   const send = () => {
     clearTimeout(grid.timer)
     grid.timer = 0
+    insist()
     if (!wanted.size) return
     const ids = (want) => [...wanted].filter(([, each]) => each.want === want).map(([id]) => id)
-    setStateValue('picked', { number: grid.number, target: data.target, add: ids(true), remove: ids(false) })
+    setStateValue('picked', { number: grid.number, target: data.target, add: ids(true), remove: ids(false),
+      attempt: grid.attempt || 0 })
   }
   grid.send = send
+  insist()
   const pick = (at, range) => {
     const item = items[at], anchor = items.findIndex((each) => each.dataset.sampleId === grid.dataset.anchor)
     const want = range && anchor >= 0 ? picked(items[anchor]) : !picked(item)
@@ -164,13 +173,15 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
   }
   return () => {
     if (grid.timer) grid.send()
+    clearTimeout(grid.again)
     if (grid.leave) grid.leave()
   }
 }
 """
 _component = st.components.v2.component("sampleinfo_gallery", css=CSS, js=JS)
-#: Milliseconds without a further click after which picks are sent together; the first one is sent at once.
-DELAY = 250
+#: Milliseconds without a further click after which picks are sent together (the first one is sent at once), and after
+#: which those that are not acknowledged are sent again.
+DELAY, PATIENCE = 250, 5000
 
 
 @dataclass(frozen=True)
@@ -213,7 +224,7 @@ def picker(
     """
     data = _data(run, rows, notes, label, height, tile) | {
         "picking": True, "picked": list(picked), "target": target, "acknowledged": acknowledged, "row": row,
-        "delay": DELAY, "opened": "",
+        "delay": DELAY, "patience": PATIENCE, "opened": "",
     }  # fmt: skip
     _component(key=key, data=data, on_picked_change=on_pick)
 
@@ -233,14 +244,18 @@ def _data(
 ) -> dict[str, Any]:
     return {
         "label": label, "height": height, "tile": tile, "side": pictures.SHEET_SIDE, "folder": media.publish(run),
-        "items": [_item(run, int(row), note) for row, note in zip(rows, notes, strict=True)],
+        "items": _items(run.samples, rows, notes),
     }  # fmt: skip
 
 
-def _item(run: Run, row: int, note: str) -> dict[str, Any]:
-    sample = run.samples.iloc[row]
-    wrong = sample["predicted"] != sample["class_name"]
-    hint = f"{sample['sample_id']}: label {sample['class_name']}, predicted {sample['predicted']}"
-    hint += f"{' (wrong)' if wrong else ''}, {sample['source']}; {note}"
-    caption = f"{sample['class_name']} → {sample['predicted']}" if wrong else str(sample["class_name"])
-    return {"id": sample["sample_id"], "row": row, "caption": caption, "note": note, "hint": hint, "wrong": bool(wrong)}
+def _items(samples: pd.DataFrame, rows: Sequence[int], notes: Sequence[str]) -> list[dict[str, Any]]:
+    """What the browser is told of each image. By columns: a row of a table is a hundred times slower to get at."""
+    names = ["sample_id", "class_name", "predicted", "source"]
+    columns = [samples[name].iloc[list(rows)].tolist() for name in names]
+    items = []
+    for row, note, id_, label, predicted, source in zip(rows, notes, *columns, strict=True):
+        wrong = predicted != label
+        hint = f"{id_}: label {label}, predicted {predicted}{' (wrong)' * wrong}, {source}; {note}"
+        caption = f"{label} → {predicted}" if wrong else str(label)
+        items.append({"id": id_, "row": int(row), "caption": caption, "note": note, "hint": hint, "wrong": wrong})
+    return items

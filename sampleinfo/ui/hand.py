@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from sampleinfo.decisions import Action, NamedSet
+from sampleinfo.decisions import NamedSet
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
@@ -16,31 +16,43 @@ from sampleinfo.ui.candidates import candidates, choice_control
 from sampleinfo.ui.map import View, clear_selection, colour_titles, map_panel, selected
 from sampleinfo.ui.panel import set_panel
 from sampleinfo.ui.rings import rings
-from sampleinfo.ui.sets import Members
+from sampleinfo.ui.sets import Members, WayBack
 from sampleinfo.ui.takeaway import take_away
 from sampleinfo.ui.words import count, plain
 
-MAP, HEIGHT = "hand-map", 340
+MAP, HEIGHT, MADE = "hand-map", 340, "sets-made-by-hand"
 
 
-@st.fragment
+@st.fragment(key=sets.HAND)
 def by_hand(run: Run) -> None:
-    """The whole of it; a click draws only this part of the page anew."""
+    """The whole of it; a click draws only this part of the page anew, and so does an edit of somebody else."""
+    sets.watch(run, _drawn(run))
+
+
+def _drawn(run: Run) -> int | None:
+    """Draw it; up to which edit of anybody, or None where the decisions cannot be read."""
+    revision = sets.revision_of(run)  # before all else: what is edited meanwhile is drawn the next time
     try:
         book = sets.book_of(run)
-        revision, found, history, tags = book.revision(), book.sets(), book.history(sets.REMEMBERED), book.tags()
+        found, way, tags = book.sets(), WayBack.of(book), book.tags()
         name = sets.set_name([each.name for each in found])
         members = None if name is None else sets.members_of(run.samples, book.members(name))
     except SampleInfoError as error:
         sets.trouble()
         st.error(plain(error), icon=":material/error:")
-        return
-    sets.others(history, revision)
-    _bar(run, found, name, members, history)
+        return revision
+    sets.others(run, way.history, revision)
+    _bar(run, found, name, members, way)
     sets.trouble()
     if name is None or members is None:
         _first(run, found)
-        return
+    else:
+        _desk(run, name, members, tags)
+    return revision
+
+
+def _desk(run: Run, name: str, members: Members, tags: dict[str, list[str]]) -> None:
+    """The set that is open, and what it is picked from."""
     with st.container(key="halves"):
         left, right = st.columns([7, 5], gap="medium")
         with right, st.container(key="set-panel"):
@@ -59,7 +71,7 @@ def by_hand(run: Run) -> None:
 
 
 def _bar(
-    run: Run, found: Sequence[NamedSet], name: str | None, members: Members | None, history: Sequence[Action]
+    run: Run, found: Sequence[NamedSet], name: str | None, members: Members | None, way: WayBack
 ) -> None:  # fmt: skip
     """Which set is open, and what can be done with a whole one."""
     wanted = st.query_params.get("set")
@@ -80,7 +92,8 @@ def _bar(
         if name is not None and members is not None:
             _more(run, name)
             take_away(run, members.rows, name)
-        sets.undo_bar(run, history)
+        sets.undo_bar(run, way)
+    sets.last_edit(way)
 
 
 def _switch(run: Run) -> None:
@@ -94,8 +107,9 @@ def _new(run: Run, names: Sequence[str]) -> None:
 
 
 def _new_form(run: Run, names: Sequence[str]) -> None:
-    key = f"new-name-{len(names)}"
-    with st.form(f"new-form-{len(names)}", border=False):
+    made = st.session_state.get(MADE, 0)  # a new form after each, but not when somebody else makes a set
+    key = f"new-name-{made}"
+    with st.form(f"new-form-{made}", border=False):
         st.text_input("Name", sets.free_name(f"Set {len(names) + 1}", names), key=key, max_chars=80)
         with st.container(horizontal=True):
             st.form_submit_button("Create", type="primary", on_click=_create, args=(run, key, []))
@@ -110,7 +124,8 @@ def _new_form(run: Run, names: Sequence[str]) -> None:
 
 
 def _create(run: Run, key: str, ids: Sequence[str]) -> None:
-    sets.create(run, str(st.session_state[key]).strip(), ids)
+    if sets.create(run, str(st.session_state[key]).strip(), ids):
+        st.session_state[MADE] = st.session_state.get(MADE, 0) + 1
 
 
 def _more(run: Run, name: str) -> None:

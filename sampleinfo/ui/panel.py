@@ -53,13 +53,21 @@ STYLE = """<style>
 
 
 def set_panel(run: Run, name: str, members: Members) -> None:
-    """Everything about the set that is open."""
+    """Everything about the set that is open; the numbers first, the proposals take longer."""
+    st.html(STYLE)
     try:
-        found = desks.panel(run, members.rows)
+        _numbers(run, members, desks.panel(run, members.rows))
+        proposed = desks.proposals(run, members.rows)
     except SampleInfoError as error:
         st.error(plain(error))
         return
-    st.html(STYLE)
+    ids = run.samples["sample_id"].to_numpy()
+    _proposals(run, name, "Add next", proposed.add, [], ADD_NEXT, HELP["add"])
+    inside = [str(ids[each.row]) for each in proposed.drop]
+    _proposals(run, name, "Drop next", proposed.drop, inside, DROP_NEXT, HELP["drop"])
+
+
+def _numbers(run: Run, members: Members, found: Panel) -> None:
     _absent(members)
     if not found.size:
         st.info(
@@ -70,9 +78,6 @@ def set_panel(run: Run, name: str, members: Members) -> None:
         _accuracy(run, found)
         _information(found)
         composition(run.samples.iloc[members.rows], run.samples[run.samples["split"] == "train"])
-    _proposals(run, name, "Add next", found.add, [], ADD_NEXT, HELP["add"])
-    ids = run.samples["sample_id"].to_numpy()
-    _proposals(run, name, "Drop next", found.drop, [str(ids[each.row]) for each in found.drop], DROP_NEXT, HELP["drop"])
 
 
 def _absent(members: Members) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from sampleinfo.decisions import Action, Book, Conflict, collection_of, default_author, open_decisions
+from sampleinfo.decisions import Action, Book, collection_of, default_author, open_decisions
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, IntArray
@@ -22,9 +22,19 @@ from sampleinfo.ui.words import count, plain
 
 #: Keys of the galleries to pick from.
 CANDIDATES, ADD_NEXT, DROP_NEXT = PICKERS = ("candidates", "add-next", "drop-next")
-#: Edits of everybody that are looked through for the way back.
-REMEMBERED = 300
-TROUBLE, PASSED, SEEN = "set-trouble", "set-passed", "set-seen"
+#: Seconds between two looks for edits of others, and the fragment that is drawn anew where there are any.
+EVERY, HAND = 3, "by-hand-tab"
+#: Ticks as a click does. (Streamlit's own ``run_every`` left the page running for ever where an undo followed a pick.)
+CLOCK = """
+export default function ({ data, parentElement, setTriggerValue }) {
+  clearInterval(parentElement.clock)
+  parentElement.clock = setInterval(() => { if (!document.hidden) setTriggerValue('look', Date.now()) }, data.every)
+  return () => clearInterval(parentElement.clock)
+}
+"""
+TROUBLE, SEEN = "set-trouble", "set-seen"
+STYLE = "<style>.st-key-last-edit p {overflow: hidden; text-overflow: ellipsis; white-space: nowrap}</style>"
+_clock = st.components.v2.component("sampleinfo_clock", js=CLOCK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +48,20 @@ class Members:
     rows: IntArray
     missing: int
     validation: int
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """The last edits of everybody, the newest first; what the author's next undo and redo are about."""
+
+    history: list[Action]
+    back: Action | None
+    again: Action | None
+
+    @classmethod
+    def of(cls, book: Book) -> WayBack:
+        """As it is now."""
+        return cls(book.history(), book.next_undo(), book.next_redo())
 
 
 def author() -> str:
@@ -77,8 +101,22 @@ def take_picks(run: Run) -> None:
         found = picks(key)
         if found is None or found.number <= acknowledged(key):
             continue
+        again = f"{key}-done" not in st.session_state
         st.session_state[f"{key}-done"] = found.number
-        _attempt(run, partial(_carry_out, found))
+        if not (again and _done_before(run, found)):
+            _attempt(run, partial(_carry_out, found))
+
+
+def _done_before(run: Run, found: Picks) -> bool:
+    """Whether this author has picked since: a tab that stayed open tells a server that was started again its last pick.
+
+    It may have been undone meanwhile. The number of a pick is its time in the browser, in milliseconds.
+    """
+    try:
+        last = [each for each in book_of(run).history() if each.author == author() and each.kind in ("add", "remove")]
+    except SampleInfoError:  # the edit itself will say so
+        return False
+    return bool(last) and 1000 * last[0].at.timestamp() > found.number
 
 
 def _carry_out(found: Picks, book: Book) -> None:
@@ -141,66 +179,68 @@ def free_name(wanted: str, names: Collection[str]) -> str:
     return name
 
 
-def way_back(history: Sequence[Action], name: str, passed: Collection[int] = ()) -> tuple[Action | None, Action | None]:
-    """What the author's next undo takes back, and what the next redo does again.
-
-    Args:
-        history: the edits of everybody, the newest first.
-        name: the author.
-        passed: edits that were passed over, because others have changed everything about them.
-    """
-    done: list[Action] = []
-    undone: list[Action] = []
-    for each in reversed([action for action in history if action.author == name and action.revision not in passed]):
-        if each.kind == "undo":
-            undone += [done.pop()] if done else []
-        elif each.kind == "redo":
-            done += [undone.pop()] if undone else []
-        else:
-            done.append(each)
-            undone.clear()
-    return (done[-1] if done else None), (undone[-1] if undone else None)
+def _take(run: Run, step: Callable[[Book], object]) -> None:
+    edit(run, step)
 
 
-def step_back(run: Run, way: Callable[[Book], object], about: Action) -> None:
-    """Undo or redo; an edit that others have changed since is passed over, and who and when is said."""
-
-    def change(book: Book) -> None:
-        try:
-            way(book)
-        except Conflict:
-            st.session_state.setdefault(PASSED, set()).add(about.revision)
-            raise
-
-    edit(run, change)
-
-
-def undo_bar(run: Run, history: Sequence[Action]) -> None:
-    """Undo and redo, what they would do, and what was done last."""
-    if not history:
+def undo_bar(run: Run, way: WayBack) -> None:
+    """Undo and redo, and what they would do."""
+    if not way.history:
         return
-    back, again = way_back(history, author(), st.session_state.get(PASSED, ()))
-    for label, icon, about, way, keys in (
-        ("Undo", ":material/undo:", back, Book.undo, "Ctrl+Z"),
-        ("Redo", ":material/redo:", again, Book.redo, "Ctrl+Shift+Z"),
+    for label, icon, about, step, keys in (
+        ("Undo", ":material/undo:", way.back, Book.undo, "Ctrl+Z"),
+        ("Redo", ":material/redo:", way.again, Book.redo, "Ctrl+Shift+Z"),
     ):
         words = "nothing of yours is left" if about is None else plain(_lower(about.words))
         st.button(
             label, icon=icon, key=label.lower(), disabled=about is None, help=f"{label}: {words}", shortcut=keys,
-            on_click=step_back, args=(run, way, about),
+            on_click=_take, args=(run, step),
         )  # fmt: skip
-    last = history[0]
-    st.caption(f"{plain(last.words)} {plain(last.author)}, {last.at:%H:%M} UTC", width="content")
 
 
-def others(history: Sequence[Action], revision: int) -> None:
-    """Say what other people have edited since this page was drawn last."""
-    seen = st.session_state.get(SEEN)
-    st.session_state[SEEN] = revision
-    news = [each for each in history if seen is not None and each.revision > seen and each.author != author()]
+def last_edit(way: WayBack) -> None:
+    """What was done last, in one line however long it is: what follows stays in its place."""
+    if not way.history:
+        return
+    st.html(STYLE)
+    last = way.history[0]
+    with st.container(key="last-edit"):
+        st.caption(f"{plain(last.words)} {plain(last.author)}, {last.at:%H:%M} UTC")
+
+
+def others(run: Run, history: Sequence[Action], revision: int | None) -> None:
+    """Say what other people have edited since this page was drawn last; ``revision``: up to which edit it is drawn."""
+    if revision is None:
+        return
+    key = f"{SEEN}-{collection_of(run)}"
+    seen = st.session_state.get(key, revision)
+    st.session_state[key] = revision
+    news = [each for each in history if seen < each.revision <= revision and each.author != author()]
     if news:
         more = f" And {count(len(news) - 1, 'edit')} before." if len(news) > 1 else ""
         st.toast(f"**{plain(news[0].author)}**, {news[0].at:%H:%M} UTC: {plain(news[0].words)}{more}")
+
+
+@st.fragment
+def watch(run: Run, drawn: int | None) -> None:
+    """Draw the tab anew when anybody has edited, here or elsewhere. It looks every few seconds while this is open.
+
+    ``drawn``: up to which edit the tab is drawn; None where the decisions could not be read.
+    """
+
+    def look() -> None:
+        if revision_of(run) != drawn:
+            st.rerun(HAND)
+
+    _clock(key="watch", data={"every": 1000 * EVERY}, on_look_change=look, height=1)
+
+
+def revision_of(run: Run) -> int | None:
+    """The number of the last edit of anybody; None where the decisions cannot be read: the page drawn anew says why."""
+    try:
+        return book_of(run).revision()
+    except SampleInfoError:
+        return None
 
 
 def _lower(words: str) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from sampleinfo import figures, jobs, store
 from sampleinfo.errors import SampleInfoError
-from sampleinfo.evaluation import Accuracy
 from sampleinfo.reports import kept
-from sampleinfo.reports.pool import halves
 from sampleinfo.reports.strategies import STRATEGIES
 from sampleinfo.reports.summaries import RANDOM, SHARES, Advice, advise, sizes_of
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN
 from sampleinfo.ui.budget import Budget, budget_form
 from sampleinfo.ui.fidelity import fidelity
 from sampleinfo.ui.making import make_set
@@ -135,7 +131,7 @@ def _budget(run: Run, table: pd.DataFrame, equal: bool) -> None:
     if budget is None:
         return
     advice = advise(table, budget.size)
-    st.markdown(_advice_words(run, advice, budget))
+    st.markdown(_advice_words(advice, budget))
     if budget.quotas is not None and not equal:
         st.caption(
             "Predicted for the numbers per class that each strategy chooses by itself; the tab *By hand* predicts the "
@@ -144,21 +140,21 @@ def _budget(run: Run, table: pd.DataFrame, equal: bool) -> None:
     make_set(run, budget, advice.strategy)
 
 
-def _advice_words(run: Run, advice: Advice, budget: Budget) -> str:
-    labels = run.samples.loc[run.samples["split"] != TRAIN, "label"].to_numpy(np.int64)
-    images = len(halves(labels, 0)[1])
-    low, high = Accuracy(images, advice.accuracy, advice.loss).interval()
+def _advice_words(advice: Advice, budget: Budget) -> str:
+    reached = advice.reached
+    low, high = reached.interval()
     place = f"At {count(advice.size, 'image')}"
     place += "" if advice.size == budget.size else f" (the point of the curves nearest to {budget.size})"
     verdict = (
-        "**clearly better** than a random draw, by more than their standard deviation" if advice.clear else
+        "**clearly better** than a random draw, by more than the standard deviation of the draws and of the held-out "
+        "images" if advice.clear else
         "no clear difference from a random draw: **any of them will do**"
     )  # fmt: skip
     return (
-        f"{place}: **{TITLES[advice.strategy]}** reaches {100 * advice.accuracy:.1f} % ({100 * low:.0f}–"
+        f"{place}: **{TITLES[advice.strategy]}** reaches {100 * reached.accuracy:.1f} % ({100 * low:.0f}–"
         f"{100 * high:.0f} %), random draws {100 * advice.random:.1f} ± {100 * advice.spread:.1f} %: {verdict}.  \n"
-        f":small[Predicted for {images} held-out images, which no strategy has looked at; chosen by the least loss "
-        "there. In brackets the 95 % interval for so many images.]"
+        f":small[Predicted for {reached.count} held-out images, which no strategy has looked at; chosen by the least "
+        "loss there. In brackets the 95 % interval for so many images.]"
     )
 
 

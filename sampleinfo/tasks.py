@@ -1,0 +1,164 @@
+"""What jobs do: of every task, in one place, how long it takes and the work itself.
+
+A new task is a plan, its work, and an entry in ``TASKS``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleinfo import datasets, exports, planning, store, validations
+from sampleinfo.config import RunConfig
+from sampleinfo.datasets import Options
+from sampleinfo.errors import InvalidSetting, StorageError
+from sampleinfo.progress import Tracker
+from sampleinfo.reports import kept
+from sampleinfo.store import Run
+from sampleinfo.types import IntArray, Reporter
+from sampleinfo.validations import Request
+
+SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE, EXPORT = "score", "check", "fetch", "validate", "summarize", "export"
+#: Files in the folder of a job: its first results, and the rows of the run that it is about.
+PREVIEW, ROWS = "preview.parquet", "rows.npy"
+#: Seconds in which the images of a set are found, and in which one is written.
+FINDING, WRITING = 3.0, 0.004
+
+Plan = tuple[dict[str, float], float]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is to do: the settings of a run, those of the task, its folder, and who is told of the progress."""
+
+    config: RunConfig
+    options: dict[str, Any]
+    folder: Path
+    report: Reporter
+    tracker: Tracker
+
+
+@dataclass(frozen=True)
+class Task:
+    """``plan``: the seconds of every stage, and in all; whether the task is possible shows here.
+
+    ``work`` does it and returns the id of the run that it was about, if any. ``stopped`` says what is left when it is
+    cancelled; ``words`` names stages that only this task has.
+    """
+
+    plan: Callable[[RunConfig, dict[str, Any]], Plan]
+    work: Callable[[Order], str | None]
+    stopped: str = "Finished blocks are kept; start it again to go on."
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def stage(self, tracker: Tracker) -> str:
+        """What is going on, in words."""
+        return self.words.get(tracker.stage or next(iter(tracker.stages))) or tracker.words
+
+
+def export_options(run: Run, rows: IntArray, path: Path, format: str, name: str) -> dict[str, Any]:
+    """The options of ``EXPORT``: writing the set ``name`` to ``path``; the rows themselves go into a file."""
+    digest = hashlib.sha256(np.asarray(rows, dtype=np.int64).tobytes()).hexdigest()[:16]
+    return {
+        "run": run.id, "format": format, "path": str(path), "name": name, "images": len(rows), "rows": digest,
+    }  # fmt: skip
+
+
+def _plan_score(config: RunConfig, _: dict[str, Any]) -> Plan:
+    plan = planning.estimate(config)
+    return plan.stages, plan.seconds
+
+
+def _score(order: Order) -> str:
+    from sampleinfo import pipeline
+
+    return pipeline.score(
+        order.config, report=order.report, preview=order.folder / PREVIEW, announce=order.tracker.replan
+    ).id
+
+
+def _plan_check(config: RunConfig, _: dict[str, Any]) -> Plan:
+    seconds = 1.0 + planning.reading(datasets.find_facts(config.dataset, Options.of(config)), 0)
+    return {"images": seconds}, seconds
+
+
+def _check(order: Order) -> None:
+    datasets.prepare(order.config.dataset, Options.of(order.config), report=order.report)
+
+
+def _plan_fetch(config: RunConfig, _: dict[str, Any]) -> Plan:
+    datasets.missing(config.dataset)
+    return {"download": 120.0}, 120.0
+
+
+def _fetch(order: Order) -> None:
+    datasets.fetch(order.config.dataset, download=True, report=order.report)
+
+
+def _plan_validate(_: RunConfig, options: dict[str, Any]) -> Plan:
+    return validations.plan(*_request(options))
+
+
+def _validate(order: Order) -> str:
+    from sampleinfo import validation
+
+    validation.validate(*_request(order.options), order.report, order.tracker.correct)
+    return str(order.options["run"])
+
+
+def _request(options: dict[str, Any]) -> tuple[Run, Request]:
+    """The run to validate, and how."""
+    settings = {name: value for name, value in options.items() if name != "run"}
+    return store.open_run(options["run"]), Request(**settings)
+
+
+def _plan_summarize(_: RunConfig, options: dict[str, Any]) -> Plan:
+    stages = kept.plan(*_summary(options))
+    return stages, sum(stages.values())
+
+
+def _summarize(order: Order) -> str:
+    from sampleinfo import summarizing
+
+    summarizing.summarize(*_summary(order.options), order.report, order.tracker.correct)
+    return str(order.options["run"])
+
+
+def _summary(options: dict[str, Any]) -> tuple[Run, str, kept.Points]:
+    """The run to summarize, the numbers per class, and the points to retrain."""
+    points = [(str(name), int(size)) for name, size in options.get("real") or ()]
+    return store.open_run(options["run"]), str(options.get("numbers") or kept.ANY), points
+
+
+def _plan_export(_: RunConfig, options: dict[str, Any]) -> Plan:
+    path = Path(options["path"])
+    if not path.is_absolute():
+        raise InvalidSetting(f"a job writes to an absolute path, got {options['path']!r}.")
+    exports.check_target(path, options["format"])
+    seconds = FINDING + WRITING * int(options["images"])
+    return {exports.STAGE: seconds}, seconds
+
+
+def _export(order: Order) -> str:
+    options, file = order.options, order.folder / ROWS
+    try:
+        rows = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{file} cannot be read; choose the set again.") from error
+    exports.take_away(store.open_run(options["run"]), rows, Path(options["path"]), options["format"], order.report)
+    return str(options["run"])
+
+
+TASKS = {
+    SCORE: Task(_plan_score, _score),
+    CHECK: Task(_plan_check, _check),
+    FETCH: Task(_plan_fetch, _fetch),
+    VALIDATE: Task(_plan_validate, _validate),
+    SUMMARIZE: Task(_plan_summarize, _summarize),
+    EXPORT: Task(_plan_export, _export, "Nothing was written.", {exports.STAGE: "Writing the images"}),
+}
