@@ -73,8 +73,8 @@ FORMATS = {
         ),
         Format(
             "previews", "Image folder, the run's own copies",
-            "For torchvision.datasets.ImageFolder where the originals are gone: the copies to 512 px that the run "
-            "keeps, WebP.", "", NOTHING, folders.write_previews, pictures=True,
+            "For torchvision.datasets.ImageFolder where the originals are gone: the small copies that the run keeps, "
+            "WebP of at most 512 px.", "", NOTHING, folders.write_previews, pictures=True,
         ),
         Format(
             "hugging-face", "Hugging Face Parquet",

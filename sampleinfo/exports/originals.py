@@ -26,7 +26,7 @@ from sampleinfo.types import Concatenated, Dataset, ImageArray, Images, IntArray
 
 #: Endings of the files that torchvision.datasets.ImageFolder lists.
 LISTED = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-INSTEAD = "The format 'previews' takes the copies to 512 px that the run keeps instead."
+INSTEAD = "The format 'previews' takes the small copies that the run keeps instead."
 #: Side to which an image and its copy are averaged to be compared, and the mean difference of 255 that may be between
 #: them: the copies of large images are JPEG-like.
 COARSE, TOLERANCE = 16, 6.0

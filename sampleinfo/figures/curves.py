@@ -34,7 +34,7 @@ def strategy_curves(
     shares, hover = drawn.index.to_numpy(), _curve_hover(measure)
     figure.add_scatter(
         x=np.concatenate([shares, shares[::-1]]), y=np.concatenate(edges),
-        fill="toself", fillcolor=BAND, line={"width": 0}, hoverinfo="skip", legendgroup=random,
+        fill="toself", fillcolor=BAND, mode="lines", line={"width": 0}, hoverinfo="skip", legendgroup=random,
         name=f"{titles[random]} ± 1 standard deviation", showlegend=False,
     )  # fmt: skip
     figure.add_scatter(
@@ -108,7 +108,7 @@ def _random_band(band: pd.DataFrame, measure: str) -> go.Figure:
     figure = go.Figure()
     figure.add_scatter(
         x=np.concatenate([sizes, sizes[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself", fillcolor=BAND,
-        line={"width": 0}, hoverinfo="skip", legendgroup="random", showlegend=False,
+        mode="lines", line={"width": 0}, hoverinfo="skip", legendgroup="random", showlegend=False,
     )  # fmt: skip
     return figure.add_scatter(
         x=sizes, y=middle, mode="lines", line={"color": NEUTRAL, "width": 2, "dash": "dot"}, legendgroup="random",
