@@ -85,7 +85,7 @@ def compared(task: Task) -> list[Row]:
         given, seconds = task.problem(chosen, shared)
         found = [_information(given, each) for each in ridges]
         ranks = [float(stats.spearmanr(a, b).statistic) for a, b in zip(found, wanted, strict=True)]
-        gram = given.gram if given.rows == OUTPUTS else np.kron(given.gram, np.eye(OUTPUTS))
+        gram = given.gram if given.rows == OUTPUTS else np.asarray(np.kron(given.gram, np.eye(OUTPUTS)), dtype=float)
         aligned = alignment(gram, exact.gram)
         rows.append(Row(name, sum(map(len, chosen)), seconds, aligned, *ranks))
     return rows

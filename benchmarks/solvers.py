@@ -43,7 +43,7 @@ def naive(given: Problem, training: Training, sample: int) -> FloatArray:
     residual = given.residual[keep, 0]
     if training.steps is not None:
         once = np.eye(len(keep)) - training.lr / len(keep) * gram
-        residual = residual - np.linalg.matrix_power(once, training.steps) @ residual
+        residual = residual - np.linalg.matrix_power(once, int(training.steps)) @ residual
     return np.asarray(given.val_outputs[:, 0] + given.cross[:, keep] @ (solved @ residual))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sampleinfo.config import REAL_STEPS, RunConfig
 from sampleinfo.problem import Problem, half_stable_lr
 from sampleinfo.recipe import Recipe
 from sampleinfo.recorded import Chosen
+from sampleinfo.scores import Evidence
 from sampleinfo.targets import decode
 from sampleinfo.types import FloatArray
 from sampleinfo.unrolled import Changes, Record
@@ -36,14 +37,20 @@ def gentle_lr(problem: Problem, ridge: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Along:
-    """A recorded run, its kernels, what leaving out each training image changes, its outputs (m, k) on the validation
-    images after training (in the terms of the run's problem), and their targets (m, k)."""
+    """A recorded run, its kernels, what leaving out each training image changes, how far the slopes of its outputs by
+    the pixels of each training image (n,) varied, its outputs (m, k) on the validation images after training (in the
+    terms of the run's problem), and their targets (m, k)."""
 
     record: Record
     chosen: Chosen
     changes: Changes
+    gradient_spread: FloatArray
     outputs: FloatArray
     targets: FloatArray
+
+    def complete(self, evidence: Evidence) -> Evidence:
+        """With what the recorded run says of the training images."""
+        return replace(evidence, changes=self.changes, gradient_spread=self.gradient_spread)
 
     def facts(self) -> dict[str, Any]:
         """For the run's summary."""

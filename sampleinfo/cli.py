@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sampleinfo import cli_data, cli_runs, cli_score, cli_summarize, cli_validate, cli_what_if
+from sampleinfo import cli_classes, cli_data, cli_runs, cli_score, cli_sources, cli_summarize, cli_validate, cli_what_if
 from sampleinfo.console import INTERRUPTED
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
         ("check", cli_data.add_check, "read every image of a data set and say what is wrong with it"),
         ("show", cli_runs.add_show, "the most and least informative images of a run"),
         ("export", cli_runs.add_export, "write the table of a run to a file"),
+        ("classes", cli_classes.add, "which classes need more images, and which groups inside them"),
+        ("sources", cli_sources.add, "which source of a run is worth more, and what each teaches the others"),
         ("summarize", cli_summarize.add, "compare strategies for smaller sets, choose one and take it away"),
         ("validate", cli_validate.add, "retrain for real and say how true a run's scores are"),
         ("what-if", cli_what_if.add, "predict a finished run with other training images or labels"),

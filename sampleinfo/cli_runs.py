@@ -10,7 +10,7 @@ from sampleinfo import exports, store, validations
 from sampleinfo.config import ALONG_TRAINING
 from sampleinfo.console import print_table
 from sampleinfo.errors import InvalidSetting
-from sampleinfo.scores import SCORES, find
+from sampleinfo.scores import ALONG, CHECKPOINTS, SCORES, find
 from sampleinfo.store import Run, kernel_words, training_words
 
 
@@ -75,9 +75,8 @@ def _show(args: argparse.Namespace) -> None:
     run = store.open_run(args.reference)
     score = find(args.score) if args.score else next(iter(run.scores.values()))
     if score.name not in run.scores:
-        raise InvalidSetting(
-            f"the run {run.id} has no {score.title}; score its data with --method {ALONG_TRAINING} to have it."
-        )
+        how = f" with --method {ALONG_TRAINING}" if score.needs in (ALONG, CHECKPOINTS) else " again"
+        raise InvalidSetting(f"the run {run.id} has no {score.title}; score its data{how} to have it.")
     print_summary(run)
     table = run.samples
     ranked = table[table["split"] == "train"].sort_values(score.name, ascending=False, kind="stable")

@@ -30,11 +30,24 @@ from sampleinfo import store
 from sampleinfo.config import RunConfig, home
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
-from sampleinfo.tasks import CHECK, EXPORT, FETCH, PREVIEW, ROWS, SCORE, SUMMARIZE, TASKS, VALIDATE, Order, Task
+from sampleinfo.tasks import (
+    ANALYSE,
+    CHECK,
+    EXPORT,
+    FETCH,
+    PREVIEW,
+    ROWS,
+    SCORE,
+    SUMMARIZE,
+    TASKS,
+    VALIDATE,
+    Order,
+    Task,
+)
 from sampleinfo.types import IntArray
 
 __all__ = [
-    "CHECK", "EXPORT", "FETCH", "SCORE", "SUMMARIZE", "TASKS", "VALIDATE", "JobStatus", "cancel", "dismiss",
+    "ANALYSE", "CHECK", "EXPORT", "FETCH", "SCORE", "SUMMARIZE", "TASKS", "VALIDATE", "JobStatus", "cancel", "dismiss",
     "list_jobs", "preview", "start", "status", "work",
 ]  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -25,14 +24,15 @@ from sampleinfo.planning import Estimate
 from sampleinfo.prepared import Prepared
 from sampleinfo.problem import choose_training, half_stable_lr
 from sampleinfo.progress import Timings
+from sampleinfo.scores import Evidence
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
 from sampleinfo.tuning import Choice
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 
-#: Raised when a change makes old results incomparable.
-METHOD = 3
+#: Raised when a change makes old runs incomparable or incomplete; and when it makes old kernels wrong.
+METHOD, KERNEL = 4, 3
 NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
 
 
@@ -115,7 +115,8 @@ class Stages:
             ready = prepared.prepare(config, self.settled, pixels, network, self.report)
             known = {"source": network.source, "left_out": list(network.ignored), "head": ready.head}
             flat = embedding.pca(ready.features)
-            self._write_preview(flat)
+            if self.preview is not None:
+                samples.write_preview(self.dataset, flat, self.preview)
         umap = self._start_umap(ready.features)
         try:
             with self.timings.stage("kernel"):
@@ -131,7 +132,8 @@ class Stages:
                 fit.leave_each_out()
                 self.report("scores", 1, 1)
             along = self._along(ready, fit) if config.method == ALONG_TRAINING else None
-            table = samples.table(self.dataset, self.plan.train, fit, along.changes if along else None)
+            with self.timings.stage("scores"):
+                table = samples.table(self.dataset, self._evidence(ready, fit, along))
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)
@@ -152,16 +154,6 @@ class Stages:
         self.partial.finish(target)
         return store.open_run(target)
 
-    def _write_preview(self, flat: FloatArray) -> None:
-        """The first results: where the images lie, before any score exists."""
-        if self.preview is None:
-            return
-        table = samples.identity(self.dataset)
-        table["pca_x"], table["pca_y"] = flat.T
-        temporary = self.preview.with_suffix(".tmp")
-        table.to_parquet(temporary, index=False)
-        os.replace(temporary, self.preview)
-
     def _start_umap(self, features: np.ndarray) -> subprocess.Popen[bytes] | None:
         if (self.partial.path / "umap.npy").is_file():
             return None
@@ -181,7 +173,7 @@ class Stages:
         config, kind = self.config, self.config.kernel
         chosen = ready.coordinates(kind)
         identity = fingerprint(
-            METHOD, self.data_identity, network_identity(config), config.seed, kind, config.scope, self.plan.outputs
+            KERNEL, self.data_identity, network_identity(config), config.seed, kind, config.scope, self.plan.outputs
         )
         shared = planning.is_shared(kind, config.scope) and self.plan.outputs > 1
         facts = {
@@ -233,6 +225,13 @@ class Stages:
         lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
         return Training(int(config.steps), lr, ridge, config.continuous), None
 
+    def _evidence(self, ready: Prepared, fit: Fit, along: Along | None) -> Evidence:
+        """What the scores are computed from."""
+        n = self.plan.train
+        features = ready.features[:n].astype(np.float64)
+        found = Evidence(fit, self.dataset.labels[:n], features, self.config.seed)
+        return found if along is None else along.complete(found)
+
     def _along(self, ready: Prepared, fit: Fit) -> Along:
         """The real network trained once, and what leaving out each image does to that run."""
         config, kernel = self.config, self.config.kernel
@@ -240,6 +239,7 @@ class Stages:
         shared = planning.is_shared(kernel, config.scope) and self.plan.outputs > 1
         with self.timings.stage("training"):
             run = recorded.record(task, recipe, self.partial.working, self.report, config.segments)
+            spread = recorded.gradient_spread(task, run, self.dataset.labels[: task.n], self.report)
         with self.timings.stage("segments"):
             chosen = recorded.choose_segments(
                 task, run, ready.coordinates(kernel), config.segments, config.seed, self.report, self.plan.work, shared
@@ -249,7 +249,7 @@ class Stages:
             outputs = task.val_outputs(run.final) - ready.outputs[task.n :] + fit.problem.val_outputs
         wanted = fit.problem.val_targets
         assert wanted is not None
-        return Along(run.record, chosen, changes, outputs, wanted)
+        return Along(run.record, chosen, changes, spread, outputs, wanted)
 
     def _write_arrays(self, fit: Fit, features: np.ndarray, along: Along | None) -> None:
         """Changes and losses of predictions are those of the truest method that the run has."""

@@ -27,6 +27,8 @@ MEMORY_SHARE, EXACT_SECONDS = 0.7, 600.0
 GIB = 2**30
 #: Bytes of the libraries, and the least and the most that a kernel's blocks and caches are given.
 LIBRARIES, LEAST_WORK, MOST_WORK = int(1.1 * GIB), GIB // 2, 4 * GIB
+#: Passes over all images, in steps of training, that the slopes by pixels at the checkpoints take (``scores.vog``).
+SLOPES = 8
 #: Segments that a training run is expected to need, and how much slower convolutions train than plain products run.
 SEGMENTS, TRAINING_COST = 4, 2.0
 #: Bytes of the activations of a batch, and of image files that one core decodes in a second.
@@ -216,7 +218,7 @@ def along_stages(
     passes = (tried + 1) * (1 + 4 * sizes.outputs) * 10 * spec.multiply_adds * sizes.train / gemm_rate()
     recursion = 2.0 * rows**2 * sizes.train * batch / sizes.train * (sizes.outputs / sizes.rows) / gemm_rate()
     return {
-        "training": steps * step_seconds(spec, batch),
+        "training": (steps + SLOPES * sizes.train / batch) * step_seconds(spec, batch),
         "segments": (1.3 if segments is None else 1.0) * (_products(larger) + passes),
         "along": 2 * steps * recursion,
     }

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from sampleinfo import descent, kernels, unrolled
 from sampleinfo.descent import Noted, Task, Weights
 from sampleinfo.jacobians import Coordinates
 from sampleinfo.recipe import Recipe
 from sampleinfo.segments import segment_kernels
-from sampleinfo.types import FloatArray, Reporter, silent
+from sampleinfo.types import FloatArray, IntArray, Reporter, silent
 from sampleinfo.unrolled import Record, Segments
 
 #: Numbers of segments that may be tried; samples that two of them are compared on, and the deviation that is enough.
@@ -26,11 +28,13 @@ RESIDUALS, FINAL = "residuals.npy", "final.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A run's record, its final weights, and the weights before some of its steps, kept in ``folder``."""
+    """A run's record, its final weights, and the weights before some of its steps, kept in ``folder``: those in the
+    middle of each of ``finest`` segments and, where nobody said how many segments there are, of fewer."""
 
     record: Record
     final: Weights
     folder: Path
+    finest: int
 
     def weights(self, step: int) -> Weights:
         """The weights before a step that was noted."""
@@ -62,7 +66,36 @@ def record(task: Task, recipe: Recipe, folder: Path, report: Reporter = silent, 
         (folder / f"{FINAL}.tmp").replace(folder / FINAL)
     report("training", 1, 1)
     residuals = np.load(folder / RESIDUALS, allow_pickle=False)
-    return Recorded(Record(recipe, task.n, residuals), load_file(folder / FINAL), folder)
+    return Recorded(Record(recipe, task.n, residuals), load_file(folder / FINAL), folder, max(counts))
+
+
+def gradient_spread(task: Task, run: Recorded, labels: IntArray, report: Reporter = silent) -> FloatArray:
+    """(n,) how far the slope of the output of each training image's own class by its pixels varies along the run.
+
+    Slopes are averaged over the colour channels; of each pixel the standard deviation over the start, the middles of
+    the finest segments and the end is taken; of these the mean over the pixels (``scores.vog``). Cost: one derivative
+    back to the pixels for every image and moment. Reports the stage ``training``, which it is the end of.
+    """
+    steps = unrolled.middles(run.record.recipe.steps, run.finest)
+    out = np.empty(task.n)
+    for start in range(0, task.n, task.chunk):
+        rows = np.arange(start, min(start + task.chunk, task.n))
+        images = task.images(rows).detach()
+        wanted = torch.from_numpy(labels[rows]).to(images.device)
+        moments = (task.initial(), *(run.weights(step) for step in steps if step), run.final)
+        slopes = torch.stack([_slopes(task, weights, images, wanted) for weights in moments])
+        out[rows] = slopes.double().std(dim=0, correction=0).mean(dim=1).cpu().numpy()
+        report("training", 1, 1)
+    return out
+
+
+def _slopes(task: Task, weights: Weights, images: Tensor, labels: Tensor) -> Tensor:
+    """(b, pixels) of the output of each image's label, or of the only output, averaged over the channels."""
+    pixels = images.clone().requires_grad_()
+    outputs = task.forward({name: value.to(images.device) for name, value in weights.items()}, pixels)
+    own = outputs[:, 0] if outputs.shape[1] == 1 else outputs.gather(1, labels[:, None])[:, 0]
+    (slopes,) = torch.autograd.grad(own.sum(), pixels)
+    return slopes.flatten(2).mean(dim=1) if slopes.dim() > 2 else slopes
 
 
 def candidates(recipe: Recipe) -> list[int]:

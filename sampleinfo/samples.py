@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sampleinfo import store, targets
-from sampleinfo.linearized import Fit
-from sampleinfo.scores import ALONG, SCORES
-from sampleinfo.types import Dataset
-from sampleinfo.unrolled import Changes
+from sampleinfo.scores import SCORES, Evidence
+from sampleinfo.types import Dataset, FloatArray
 
 
 def identity(dataset: Dataset) -> pd.DataFrame:
@@ -24,24 +24,32 @@ def identity(dataset: Dataset) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def table(dataset: Dataset, train: int, fit: Fit, along: Changes | None = None) -> pd.DataFrame:
-    """With predictions (leave-one-out for the ``train`` training images, which come first), errors and scores.
+def table(dataset: Dataset, evidence: Evidence) -> pd.DataFrame:
+    """With predictions (leave-one-out for the training images, which come first), errors and scores.
 
-    Scores along the training are there where a recorded run is.
+    A score is there where what it needs is.
     """
-    encoded = targets.encode(dataset.labels, len(dataset.class_names))
+    fit, encoded = evidence.fit, targets.encode(dataset.labels, len(dataset.class_names))
+    train = fit.problem.n
     outputs = np.concatenate([encoded[:train] - fit.leave_each_out().errors, fit.val_outputs])
     found = identity(dataset)
     found["predicted"] = np.asarray(dataset.class_names, dtype=object)[targets.decode(outputs)]
     found["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
-    for name, each in SCORES.items():
-        source = along if each.needs == ALONG else fit
-        if source is None:
-            continue
-        column = np.full(len(found), np.nan)
-        column[:train] = each.compute(source)
-        found[name] = column
+    for name, score in SCORES.items():
+        if score.available(evidence):
+            column = np.full(len(found), np.nan)
+            column[:train] = score.compute(evidence)
+            found[name] = column
     return found
+
+
+def write_preview(dataset: Dataset, places: FloatArray, path: Path) -> None:
+    """The first results: what is known of the images, and where they lie (N, 2), before any score exists."""
+    table = identity(dataset)
+    table["pca_x"], table["pca_y"] = places.T
+    temporary = path.with_suffix(".tmp")
+    table.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
 
 
 def _column(values: tuple[Any, ...]) -> list[Any] | np.ndarray:

@@ -70,6 +70,7 @@ class Spectral:
     ) -> None:
         self._gram, self._q, self._filters, self._tolerance = gram, q, filters, tolerance
         self._n = len(gram) // q
+        self.spectrum = spectrum
         self._eigenvalues, self._vectors, self._largest = spectrum.eigenvalues, spectrum.vectors, spectrum.largest
         self._poles: dict[int, Poles] = {}
         self._slowly: tuple[FloatArray, FloatArray] | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleinfo import datasets, exports, planning, store, validations
+from sampleinfo import analysing, datasets, exports, planning, store, validations
 from sampleinfo.config import RunConfig
 from sampleinfo.datasets import Options
 from sampleinfo.errors import InvalidSetting, StorageError
@@ -23,7 +23,9 @@ from sampleinfo.store import Run
 from sampleinfo.types import IntArray, Reporter
 from sampleinfo.validations import Request
 
-SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE, EXPORT = "score", "check", "fetch", "validate", "summarize", "export"
+SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE, EXPORT, ANALYSE = (
+    "score", "check", "fetch", "validate", "summarize", "export", "analyse"
+)  # fmt: skip
 #: Files in the folder of a job: its first results, and the rows of the run that it is about.
 PREVIEW, ROWS = "preview.parquet", "rows.npy"
 #: Seconds in which the images of a set are found, and in which one is written.
@@ -135,6 +137,17 @@ def _summary(options: dict[str, Any]) -> tuple[Run, str, kept.Points]:
     return store.open_run(options["run"]), str(options.get("numbers") or kept.ANY), points
 
 
+def _plan_analyse(_: RunConfig, options: dict[str, Any]) -> Plan:
+    analysis = analysing.find(options["question"])
+    seconds = analysis.seconds(store.open_run(options["run"]))
+    return {analysis.name: seconds}, seconds
+
+
+def _analyse(order: Order) -> str:
+    analysing.analyse(store.open_run(order.options["run"]), order.options["question"], order.report)
+    return str(order.options["run"])
+
+
 def _plan_export(_: RunConfig, options: dict[str, Any]) -> Plan:
     path = Path(options["path"])
     if not path.is_absolute():
@@ -160,5 +173,15 @@ TASKS = {
     FETCH: Task(_plan_fetch, _fetch),
     VALIDATE: Task(_plan_validate, _validate),
     SUMMARIZE: Task(_plan_summarize, _summarize),
+    ANALYSE: Task(
+        _plan_analyse,
+        _analyse,
+        "Nothing was kept.",
+        {
+            "sources": "Comparing the sources",
+            "classes": "Asking what each class needs",
+            "review": "Looking for suspicious images",
+        },
+    ),
     EXPORT: Task(_plan_export, _export, "Nothing was written.", {exports.STAGE: "Writing the images"}),
 }

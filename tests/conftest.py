@@ -113,3 +113,26 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store without runs."""
     monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def two_sources_run(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small run as if its images came from two sources, every third one from the second; in no store."""
+    path = tmp_path_factory.mktemp("two-sources") / "two-sources"
+    shutil.copytree(small_run.path, path, ignore=shutil.ignore_patterns("analyses", "summaries", "validations"))
+    table = small_run.samples.copy()
+    table["source"] = ["tablet <b>" if row % 3 == 2 else "pen" for row in range(len(table))]
+    table.to_parquet(path / store.SAMPLES, index=False)
+    facts = {**small_run.meta["dataset"], "sources": ["pen", "tablet <b>"]}
+    store.write_json(path / store.SUMMARY, {**small_run.meta, "fingerprint": "two-sources", "dataset": facts})
+    return store.open_run(path)
+
+
+@pytest.fixture
+def sources_run(two_sources_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A copy of it in a store of its own: what a test adds to it stays there."""
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
+    path = tmp_path / "home" / "runs" / two_sources_run.id
+    shutil.copytree(two_sources_run.path, path)
+    return store.open_run(path)

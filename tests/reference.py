@@ -95,6 +95,26 @@ class LinearNetwork:
         ]
         return np.stack(errors)
 
+    def train_weighted(self, importance: np.ndarray, ridge: float) -> np.ndarray:
+        """(p,) w - w0 at the minimum of the loss with a weight (n,) on each sample."""
+        p, scale = self.jacobian.shape[2], np.sqrt(importance)[:, None]
+        design = (scale[:, :, None] * self.jacobian).reshape(-1, p)
+        wanted = (scale * (self.targets - self.outputs)).ravel()
+        stacked = np.vstack([design, np.sqrt(ridge) * np.eye(p)])
+        return np.linalg.lstsq(stacked, np.concatenate([wanted, np.zeros(p)]), rcond=None)[0]
+
+    def own_gain(self, training: Training) -> np.ndarray:
+        """(n, k, k) by how much output o of sample i moves after training when its target o' grows by 1."""
+        everything, before = np.arange(self.n), self.train(np.arange(self.n), training)
+        out = np.empty((self.n, self.jacobian.shape[1], self.jacobian.shape[1]))
+        for i in range(self.n):
+            for o in range(self.jacobian.shape[1]):
+                target = self.targets[i].copy()
+                target[o] += 1.0
+                moved = self.relabelled([i], target[None]).train(everything, training) - before
+                out[i, :, o] = self.jacobian[i] @ moved
+        return out
+
     def relabelled(self, samples: list[int], targets: np.ndarray) -> LinearNetwork:
         """The same network with other targets for ``samples``."""
         changed = self.targets.copy()
@@ -115,6 +135,30 @@ class LinearNetwork:
         """Half of the largest learning rate that is stable with one sample left out."""
         design = self.jacobian.reshape(-1, self.jacobian.shape[2])
         return float(max(self.n - 1, 1) / (np.linalg.norm(design, 2) ** 2 + ridge))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (D,) and precision (D, D)."""
+
+    mean: np.ndarray
+    precision: np.ndarray
+
+    def divergence(self, other: Gaussian) -> float:
+        """KL(self || other) in nats, by the textbook formula with every matrix inverted."""
+        covariance, shift = np.linalg.inv(self.precision), other.mean - self.mean
+        determinants = np.linalg.slogdet(self.precision)[1] - np.linalg.slogdet(other.precision)[1]
+        inside = np.trace(other.precision @ covariance) - len(shift) + shift @ other.precision @ shift
+        return float(inside + determinants) / 2
+
+
+def head_posterior(features: np.ndarray, targets: np.ndarray, ridge: float, noise_variance: float) -> Gaussian:
+    """Of all weights (k (d + 1),) of a linear head with a bias that has no prior, output by output."""
+    design = np.hstack([features, np.ones((len(features), 1))])
+    prior = ridge * np.diag([1.0] * features.shape[1] + [0.0])
+    precision = (design.T @ design + prior) / noise_variance
+    means = np.linalg.solve(precision, design.T @ targets / noise_variance)
+    return Gaussian(means.T.ravel(), np.kron(np.eye(targets.shape[1]), precision))
 
 
 def random_network(n: int, m: int, k: int, p: int, seed: int) -> LinearNetwork:

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampleinfo import blocks, information, linearized, resolvent, spectral, targets, tuning
+from sampleinfo import blocks, linearized, resolvent, spectral, targets, tuning
 from sampleinfo.errors import InvalidSetting, NumericalError, UnknownName
 from sampleinfo.filters import Converged, Descent, Flow, fit_poles
 from sampleinfo.linearized import Fit, Problem, Training
-from sampleinfo.scores import ALONG, FIT, SCORES, find
-from sampleinfo.unrolled import Changes
+from sampleinfo.scores import find
 from tests.reference import LinearNetwork, random_network, shared_network, shared_problem
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -401,18 +400,6 @@ def test_targets_round_trip() -> None:
         encoded = targets.encode(labels, classes)
         assert encoded.shape == (30, targets.num_outputs(classes))
         assert np.array_equal(targets.decode(encoded), labels)
-
-
-@pytest.mark.parametrize("name", list(SCORES))
-def test_every_score_keeps_the_contract(name: str) -> None:
-    fit = linearized.fit(random_network(9, 4, 3, 14, 2).problem(), Training(ridge=0.5))
-    changes = Changes(fit.leave_each_out().val_change, 2 * information.weight_information(fit))
-    values = find(name).compute({FIT: fit, ALONG: changes}[find(name).needs])
-    assert values.shape == (9,) and values.dtype == np.float64
-    assert np.isfinite(values).all() and (values >= 0).all()
-    assert find(name).sentence.endswith(".") and find(name).assumes.endswith(".") and find(name).unit
-    if find(name).needs == ALONG:  # the same changes give the same nats
-        np.testing.assert_allclose(values, find(name.removesuffix("_along")).compute(fit), rtol=1e-12)
 
 
 def test_unknown_score() -> None:

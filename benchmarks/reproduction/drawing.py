@@ -41,8 +41,8 @@ def logarithmic(axis: Axis, low: float, high: float) -> None:
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
     every = np.outer(decades, (1, 2, 5) if high < 100 * low else (1,)).ravel()
     inside = every[(every >= low) & (every <= high)]
-    ticks = inside if len(inside) > 1 else [low, high]
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    ticks = inside.tolist() if len(inside) > 1 else [low, high]
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(lambda value, _: f"{value:.2g}")
     axis.set_minor_formatter(NullFormatter())
@@ -52,7 +52,7 @@ def histogram(axes: Axes, groups: Mapping[str, FloatArray], bins: int = 30) -> N
     """Share of each group's samples per bin of nats, on a logarithmic axis; what is below a millionth of the largest is
     in the lowest bin."""
     every = np.concatenate([*groups.values()])
-    edges = np.geomspace(max(every.min(), every.max() * 1e-6), every.max(), bins + 1)
+    edges = np.geomspace(max(every.min(), every.max() * 1e-6), every.max(), bins + 1).tolist()
     for (words, values), colour in zip(groups.items(), COLOURS, strict=False):
         weights = np.full(len(values), 1 / len(values))
         shown = np.maximum(values, edges[0])

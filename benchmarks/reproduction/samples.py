@@ -28,7 +28,7 @@ def run(options: Options) -> None:
         "outputs (residual y - 1/2), noise variance 1."
     )
     parts: list[str | Table] = [text]
-    rows, numbers, pictures = [], {}, {}
+    rows, numbers, pictures = [], {}, dict[str, Figure]()
     for name in names:
         found, dataset = _scored(name, options)
         nats = np.array(found["nats"])

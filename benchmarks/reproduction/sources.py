@@ -38,8 +38,10 @@ def run(options: Options) -> None:
     columns = ("source", "n", "mean F-SI", "95 % interval", "median", "more informative", "the paper")
     said = ("yes", "no") if low > 1 else ("undecided", "undecided")
     rows = [_row(name, groups[name], words, options) for name, words in zip(ordered, said, strict=True)]
-    parts = [text, Table(columns, rows), report.image(FIGURE, "histogram", options, "F-SI of both sources"),
-             report.machine_and_times(found)]  # fmt: skip
+    parts: list[str | Table] = [
+        text, Table(columns, rows), report.image(FIGURE, "histogram", options, "F-SI of both sources"),
+        report.machine_and_times(found),
+    ]  # fmt: skip
     figure, (axes,) = drawing.panels(1, width=6.5)
     drawing.histogram(axes, groups)
     drawing.name(axes, "Information of the images of two sources", "F-SI, nats", "share of the source")

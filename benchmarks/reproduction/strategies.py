@@ -140,7 +140,8 @@ def _values(found: dict[str, Any], name: str) -> FloatArray:
 
 def _spread(found: dict[str, Any]) -> FloatArray:
     """(shares,) standard deviation between random sets of one draw, mean over draws."""
-    return np.mean([np.std(draw["accuracy"][RANDOM], axis=0, ddof=1) for draw in found["draws"]], axis=0)
+    each = [np.std(draw["accuracy"][RANDOM], axis=0, ddof=1) for draw in found["draws"]]
+    return np.asarray(np.mean(each, axis=0))
 
 
 def _table(found: dict[str, Any]) -> Table:

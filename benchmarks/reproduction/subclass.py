@@ -10,11 +10,17 @@ import numpy as np
 from benchmarks.reproduction import data, drawing, measures, paper, report
 from benchmarks.reproduction.options import Journal, Options, Sizes
 from benchmarks.reproduction.report import Page, Table
-from benchmarks.reproduction.setups import NETWORKS, fitted, resnet_setup, trained_how
+from benchmarks.reproduction.setups import NETWORKS, fitted, pretrained, resnet_setup, trained_how
 from sampleinfo import information
+from sampleinfo.reports import groups as grouping
+from sampleinfo.reports.class_judgement import group_word
+from sampleinfo.reports.class_needs import Interval, ratio_interval
 from sampleinfo.types import TEST, Dataset, FloatArray, IntArray
 
-HELP = "F-SI of few cats among many dogs, all labelled pets, against deer (needs CIFAR-10 in --data)"
+HELP = (
+    "F-SI of few cats among many dogs, all labelled pets, against deer, and the groups found inside the pets (needs "
+    "CIFAR-10 in --data)"
+)
 FIGURE, TASK = "subclass", "cifar10-pets"
 FULL, QUICK = Sizes(2050, 600), Sizes(420, 200)
 #: Cats among the training images: one in so many, and at least this number.
@@ -44,12 +50,58 @@ def run(options: Options) -> None:
     )
     rows = [_row(name, each, options) for name, each in groups.items()]
     parts = [text, Table(("animal", "label", "n", "mean F-SI", "95 % interval", "median", "the paper"), rows),
+             *_groups_part(found),
              report.image(FIGURE, "histogram", options, "F-SI of cats, dogs and deer"),
              report.machine_and_times(found)]  # fmt: skip
     figure, (axes,) = drawing.panels(1, width=6.5)
     drawing.histogram(axes, groups)
     drawing.name(axes, "Information of an under-sampled sub-class", "F-SI, nats", "share of the animals")
     report.write(Page(FIGURE, "Under-sampled sub-class", parts, numbers, {"histogram": figure}), options)
+
+
+def _groups_part(found: dict[str, Any]) -> list[str | Table]:
+    """Which of the groups that are found inside the pets holds the cats."""
+    best = max(found["groups"], key=lambda each: each["f1"])
+    text = (
+        f"Groups inside the class *pet*, found without labels: {grouping.CRITERION}. Of {len(found['groups'])} groups "
+        f"the one that holds the cats best has **{best['size']}** images, precision **{best['precision']:.2f}** and "
+        f"recall **{best['recall']:.2f}** for cats; its images carry {best['ratio']:.2g} "
+        f"{report.between(*best['ratio_interval'])} times the information of the other pets (95 % bootstrap interval): "
+        f"*{best['verdict']}*."
+    )
+    rows = [
+        (str(place + 1), str(each["size"]), f"{each['precision']:.2f}", f"{each['recall']:.2f}", f"{each['ratio']:.2g}",
+         report.between(each["ratio_interval"][0], each["ratio_interval"][1], 2), each["verdict"])
+        for place, each in enumerate(found["groups"])
+    ]  # fmt: skip
+    columns = ("group", "n", "share of cats", "of all cats", "F-SI to the other pets", "95 % interval", "verdict")
+    return [text, Table(columns, rows)]
+
+
+def _groups(features: FloatArray, cats: np.ndarray, nats: FloatArray, seed: int) -> list[dict[str, Any]]:
+    """The groups of the pets with these features, and how well each one is the cats."""
+    found, facts = grouping.find(features, features[:0], seed), []
+    for number in range(found.count):
+        inside = found.members == number
+        both, ratio = int((inside & cats).sum()), Interval(1.0, 1.0, 1.0)
+        if not inside.all():
+            ratio = ratio_interval(nats[inside], nats[~inside], seed)
+        precision, recall = both / int(inside.sum()), both / int(cats.sum())
+        facts.append({
+            "size": int(inside.sum()), "precision": precision, "recall": recall,
+            "f1": 2 * both / int(inside.sum() + cats.sum()), "ratio": ratio.mean,
+            "ratio_interval": [ratio.low, ratio.high],
+            "verdict": group_word(int(inside.sum()), len(cats), ratio.low, found.count),
+        })  # fmt: skip
+    return facts
+
+
+def _features(dataset: Dataset, seed: int) -> FloatArray:
+    """(N, d) penultimate features of the bundled network."""
+    network = pretrained(1, seed)
+    images = network.prepare(dataset.images, range(len(dataset)))
+    parts = [network.features_and_outputs(part)[0].double().numpy() for part in images.split(128)]
+    return np.asarray(np.concatenate(parts))
 
 
 def _row(name: str, nats: FloatArray, options: Options) -> tuple[str, ...]:
@@ -84,8 +136,13 @@ def _measured(options: Options, journal: Journal) -> dict[str, Any]:
     dataset = replace(picked, labels=labels, class_names=CLASSES)
     fit = fitted(resnet_setup(dataset, labels, n, options.seed), options, journal)
     nats = information.functional_information(fit)
+    with journal.stage("groups"):
+        pets = np.flatnonzero(animals[:n] != "deer")
+        features = _features(dataset.subset(pets), options.seed)
+        found = _groups(features, animals[pets] == "cat", nats[pets], options.seed)
     return {
-        "train": n, "validation": len(rows) - n, "trained": trained_how(fit.training), "seed": options.seed,
+        "groups": found, "train": n, "validation": len(rows) - n, "trained": trained_how(fit.training),
+        "seed": options.seed,
         "accuracy": report.accuracy(fit), "nats": nats.tolist(), "animals": animals[:n].tolist(),
         "seconds": journal.seconds, "machine": report.facts(),
     }  # fmt: skip

@@ -43,8 +43,10 @@ def run(options: Options) -> None:
     columns = ("strategy", *(f"keep {share:.0%} ({count})" for share, count in zip(KEPT, found["kept"], strict=True)),
                "the paper")  # fmt: skip
     rows = [(name, *_cells(values), paper.SUMMARIES.get(name, "-")) for name, values in found["accuracy"].items()]
-    parts = [text, Table(columns, rows), report.image(FIGURE, "curve", options, "Test accuracy by kept share"),
-             report.machine_and_times(found)]  # fmt: skip
+    parts: list[str | Table] = [
+        text, Table(columns, rows), report.image(FIGURE, "curve", options, "Test accuracy by kept share"),
+        report.machine_and_times(found),
+    ]  # fmt: skip
     report.write(Page(FIGURE, "Data summaries", parts, found, {"curve": _curve(found)}), options)
 
 
@@ -126,14 +128,14 @@ def _accuracies(
         predicted = targets.decode(setup.predictions(outputs, rows))
         return float((predicted == targets.decode(setup.targets[rows])).mean())
 
-    columns = []
+    columns, whole = [], task.val_outputs(final)
     for count in kept:
         journal.say(f"training on {count} of {setup.n}, {len(flat)} times")
         removed = [np.sort(order[: setup.n - count]) for order in flat]
-        outputs = retraining.retrain(task, recipe, final, removed, report=journal.report).val_outputs
-        columns.append([share(outputs[:, :, place]) for place in range(len(flat))])
+        changes = retraining.retrain(task, recipe, final, removed, report=journal.report).val_change
+        columns.append([share(whole - changes[:, :, place]) for place in range(len(flat))])
     lines = iter(np.array(columns).T.tolist())
-    return {name: [next(lines) for _ in each] for name, each in orders.items()}, share(task.val_outputs(final))
+    return {name: [next(lines) for _ in each] for name, each in orders.items()}, share(whole)
 
 
 def _curve(found: dict[str, Any]) -> Figure:

@@ -1,7 +1,14 @@
 """F-SI along the training: unique information in the predictions of the really trained network (``unrolled``)."""
 
-from sampleinfo.scores.base import ALONG, PATH, Score
-from sampleinfo.unrolled import Changes
+from sampleinfo.scores.base import ALONG, INFORMATION, PATH, Evidence, Score
+from sampleinfo.types import FloatArray
+
+
+def functional_information_along(evidence: Evidence) -> FloatArray:
+    """(n,) nats, from the changes of the recorded run."""
+    assert evidence.changes is not None
+    return evidence.changes.functional_information()
+
 
 SCORE = Score(
     name="functional_information_along",
@@ -10,6 +17,7 @@ SCORE = Score(
     sentence="How much the predictions on the validation images would change if this image were left out of the real "
     "training run.",
     assumes=PATH,
-    compute=Changes.functional_information,
+    compute=functional_information_along,
+    kind=INFORMATION,
     needs=ALONG,
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sampleinfo.linearized import Fit
-from sampleinfo.scores.base import LINEAR, Score
+from sampleinfo.scores.base import LINEAR, SUSPICION, Score
 from sampleinfo.types import FloatArray
 
 
@@ -19,5 +19,6 @@ SCORE = Score(
     sentence="How far the prediction for this image is from its label when the network has not seen it: "
     "large values point to odd or mislabeled images.",
     assumes=LINEAR,
-    compute=leave_one_out_error,
+    compute=lambda evidence: leave_one_out_error(evidence.fit),
+    kind=SUSPICION,
 )

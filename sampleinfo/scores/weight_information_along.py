@@ -1,7 +1,14 @@
 """SI along the training: unique information in the weights of the really trained network (``unrolled``)."""
 
-from sampleinfo.scores.base import ALONG, PATH, Score
-from sampleinfo.unrolled import Changes
+from sampleinfo.scores.base import ALONG, INFORMATION, PATH, Evidence, Score
+from sampleinfo.types import FloatArray
+
+
+def weight_information_along(evidence: Evidence) -> FloatArray:
+    """(n,) nats, from the changes of the recorded run."""
+    assert evidence.changes is not None
+    return evidence.changes.weight_information()
+
 
 SCORE = Score(
     name="weight_information_along",
@@ -9,6 +16,7 @@ SCORE = Score(
     unit="nats",
     sentence="How far the weights would end elsewhere if this image were left out of the real training run.",
     assumes=PATH,
-    compute=Changes.weight_information,
+    compute=weight_information_along,
+    kind=INFORMATION,
     needs=ALONG,
 )

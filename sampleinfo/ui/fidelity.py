@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sampleinfo import validations
-from sampleinfo.scores import ALONG, SCORES
+from sampleinfo.scores import ALONG, FIT, SCORES
 from sampleinfo.store import Run
 from sampleinfo.validations import PREDICTIONS, WEIGHTS, Badge
 
@@ -14,9 +14,11 @@ COLOURS = {"none": "orange", "weak": "red", "fair": "orange", "good": "green"}
 
 def fidelity(run: Run, score: str) -> None:
     """The badge of a score, what the score assumes, and the way to the Validate page."""
-    found, shown = badge(run, score), SCORES[score]
+    shown = SCORES[score]
     with st.container(horizontal=True, vertical_alignment="center", key="fidelity"):
-        st.markdown(f":{COLOURS[found.level]}-badge[{found.words}]", help=found.help, width="content")
+        if shown.needs in (FIT, ALONG):  # of what is measured against real retraining
+            found = badge(run, score)
+            st.markdown(f":{COLOURS[found.level]}-badge[{found.words}]", help=found.help, width="content")
         st.caption(f"{shown.title}: {shown.assumes}", width="content")
         st.page_link(
             "pages/validate.py", label="Validate", icon=":material/verified:", query_params={"run": run.id},

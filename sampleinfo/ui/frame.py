@@ -32,6 +32,8 @@ header[data-testid="stHeader"] {height: 0; min-height: 0}
 PAGES = (
     ("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"),
     ("pages/summaries.py", "Summaries", ":material/filter_list:"),
+    ("pages/sources.py", "Sources", ":material/compare_arrows:"),
+    ("pages/classes.py", "Classes", ":material/category:"),
     ("pages/validate.py", "Validate", ":material/verified:"),
 )  # fmt: skip
 

@@ -154,6 +154,26 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
       data.picking ? pick(at, event.shiftKey) : open(items[at])
     }
   }
+  // Galleries of one group scroll together: who is scrolled by a person tells the others.
+  if (grid.unlink) grid.unlink()
+  grid.unlink = grid.onscroll = null
+  if (data.group) {
+    const follow = (event) => {
+      const { group, from, left, top } = event.detail
+      if (group !== data.group || from === grid) return
+      grid.scrollLeft = left
+      grid.scrollTop = top
+      grid.followed = `${grid.scrollLeft} ${grid.scrollTop}`
+    }
+    grid.onscroll = () => {
+      if (grid.followed === `${grid.scrollLeft} ${grid.scrollTop}`) return
+      grid.followed = ''
+      const detail = { group: data.group, from: grid, left: grid.scrollLeft, top: grid.scrollTop }
+      document.dispatchEvent(new CustomEvent('sampleinfo-gallery-scroll', { detail }))
+    }
+    document.addEventListener('sampleinfo-gallery-scroll', follow)
+    grid.unlink = () => document.removeEventListener('sampleinfo-gallery-scroll', follow)
+  }
   // What was picked a moment ago is sent before anything else is pressed.
   const outside = (event) => { if (grid.timer && !event.composedPath().includes(grid)) grid.send() }
   const command = (event) => {
@@ -175,6 +195,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     if (grid.timer) grid.send()
     clearTimeout(grid.again)
     if (grid.leave) grid.leave()
+    if (grid.unlink) grid.unlink()
   }
 }
 """
@@ -199,14 +220,15 @@ class Picks:
 
 def gallery(
     run: Run, rows: Sequence[int], notes: Sequence[str], *, key: str, label: str, opened: str,
-    height: int | None = None, tile: int = pictures.TILE,
+    height: int | None = None, tile: int = pictures.TILE, row: bool = False, group: str = "",
 ) -> str | None:  # fmt: skip
     """Show the images at ``rows`` with a caption (class) and a note each; the id of the one just opened, or None.
 
     Click, Enter or Space opens; arrows, Home and End move. Wrong predictions have a red caption.
-    ``height`` limits the gallery, which then scrolls; ``tile`` is the side of a picture; both in pixels.
+    ``height`` limits the gallery, which then scrolls; ``tile`` is the side of a picture; both in pixels. ``row``: in
+    one line that scrolls. Galleries of one ``group`` scroll together.
     """
-    data = _data(run, rows, notes, label, height, tile) | {"opened": opened}
+    data = _data(run, rows, notes, label, height, tile) | {"opened": opened, "row": row, "group": group}
     result = _component(key=key, data=data, on_opened_change=lambda: None)
     return result.get("opened") if hasattr(result, "get") else getattr(result, "opened", None)
 

@@ -13,7 +13,7 @@ from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui import sets
 from sampleinfo.ui.candidates import candidates, choice_control
-from sampleinfo.ui.map import View, clear_selection, colour_titles, map_panel, selected
+from sampleinfo.ui.map import View, clear_selection, colour_titles, is_signed, map_panel, selected
 from sampleinfo.ui.panel import set_panel
 from sampleinfo.ui.rings import rings
 from sampleinfo.ui.sets import Members, WayBack
@@ -188,7 +188,7 @@ def _view(run: Run, tags: dict[str, list[str]]) -> View:
     )  # fmt: skip
     score = str(colour) if colour in run.scores else next(iter(run.scores))
     filter_ = choice_control(run, score, tags)
-    scale = "log" if colour in numbers else "linear"
+    scale = "log" if colour in numbers and not is_signed(colour) else "linear"
     return View(str(colour), "umap", scale, (TRAIN,), filter_, score)
 
 

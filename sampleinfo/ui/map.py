@@ -58,7 +58,8 @@ def map_controls(run: Run) -> View:
         )  # fmt: skip
         scale = st.segmented_control(
             "Colour scale", ["log", "linear"], default="log", key="scale", required=True,
-            disabled=colour not in numbers, help="Information is heavy-tailed: most images give little, a few much.",
+            disabled=colour not in numbers or is_signed(colour),
+            help="Information is heavy-tailed: most images give little, a few much. Scores below 0 are always linear.",
         )  # fmt: skip
         both = st.toggle(
             "Show validation images", key="validation",
@@ -67,7 +68,12 @@ def map_controls(run: Run) -> View:
         chosen = filter_control(run)
     splits = (TRAIN, "validation") if both else (TRAIN,)
     score = str(colour) if colour in run.scores else next(iter(run.scores))
-    return View(str(colour), layout or "umap", scale or "log", splits, chosen, score)
+    return View(str(colour), layout or "umap", "linear" if is_signed(colour) else scale or "log", splits, chosen, score)
+
+
+def is_signed(colour: str | None) -> bool:
+    """Whether a column is a score whose values may be below 0."""
+    return colour in SCORES and SCORES[str(colour)].signed
 
 
 def colour_titles(run: Run) -> tuple[dict[str, str], dict[str, str]]:

@@ -24,6 +24,12 @@ VALIDATED = ("pages/validate.py", "See how true it is", ":material/verified:")
 SUMMARIZED = ("pages/summaries.py", "See the summaries", ":material/filter_list:")
 WORK = {jobs.CHECK: "Check", jobs.FETCH: "Download", jobs.VALIDATE: "Validate", jobs.SUMMARIZE: "Compare strategies"}
 RESULTS = {jobs.VALIDATE: VALIDATED, jobs.SUMMARIZE: SUMMARIZED}
+#: Of each question that is asked of a run: what the work is called, and where its answer is shown.
+ASKED = {"sources": "Compare sources", "classes": "Compare classes", "review": "Look for suspicious images"}
+ANSWERED = {
+    "sources": ("pages/sources.py", "See the sources", ":material/compare_arrows:"),
+    "classes": ("pages/classes.py", "See the classes", ":material/category:"),
+}
 
 
 def jobs_panel(
@@ -79,7 +85,7 @@ def _ended(job: JobStatus, page: str, key: str) -> None:
             st.markdown(
                 f"{MARKS[job.state]} **{_name(job)}** · {words}" + (f": {plain(job.message)}" if job.message else "")
             )
-            target, label, icon = RESULTS.get(job.task, EXPLORE)
+            target, label, icon = ANSWERED.get(job.options.get("question", ""), RESULTS.get(job.task, EXPLORE))
             shown = job.task == jobs.EXPORT or (target == page and st.query_params.get("run") == job.run_id)
             if job.state == "done" and job.run_id and not shown:
                 st.page_link(target, label=label, icon=icon, query_params={"run": job.run_id}, width="content")
@@ -121,6 +127,8 @@ def _name(job: JobStatus) -> str:
     if job.task == jobs.EXPORT:
         title = exports.FORMATS[job.options["format"]].title
         return f"{title}: {plain(job.options['name'])}, {count(int(job.options['images']), 'image')}"
+    if job.task == jobs.ANALYSE:
+        return f"{ASKED.get(job.options['question'], job.options['question'])}: {data}"
     if job.task != jobs.SCORE:
         real = job.task == jobs.SUMMARIZE and job.options.get("real")
         return f"{'Retrain summaries' if real else WORK[job.task]}: {data}"
