@@ -321,7 +321,7 @@ def test_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_leaves_a_resumable_state(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sampleinfo", "score", "mnist-4v9", "--train", "600", "--validation", "300",
+    command = [sys.executable, "-m", "sampleinfo", "score", "mnist-4v9", "--train", "200", "--validation", "100",
                "--out", str(tmp_path / "run")]  # fmt: skip
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SAMPLEINFO_HOME": str(tmp_path)}
