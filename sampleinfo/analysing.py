@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampleinfo.errors import UnknownName
+from sampleinfo.errors import lookup
 from sampleinfo.reports import classes, sources
 from sampleinfo.reports.analysis import Analysis, Tables, answer, keep
 from sampleinfo.store import Run
@@ -17,9 +17,7 @@ def find(name: str) -> Analysis:
     Raises:
         UnknownName: with the known names.
     """
-    if name not in ANALYSES:
-        raise UnknownName("question", name, ANALYSES)
-    return ANALYSES[name]
+    return lookup("question", name, ANALYSES)
 
 
 def analyse(run: Run, name: str, report: Reporter = silent) -> Tables:

@@ -13,14 +13,12 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
-from sampleinfo import analysing, store
-from sampleinfo.console import print_table, tracked
+from sampleinfo import store
+from sampleinfo.cli_answer import answered
+from sampleinfo.console import print_table
 from sampleinfo.errors import InvalidSetting, UnknownName
 from sampleinfo.exports.tables import check_suffix, write
-from sampleinfo.progress import Tracker
-from sampleinfo.reports.analysis import Tables, answer
 from sampleinfo.reports.class_judgement import ALONE, conclusion
 from sampleinfo.reports.class_words import (
     accuracy_words,
@@ -33,16 +31,6 @@ from sampleinfo.reports.class_words import (
     short_interval,
 )
 from sampleinfo.reports.classes import ANALYSIS
-from sampleinfo.store import Run
-
-
-class _Tracker(Tracker):
-    """Words for its only stage."""
-
-    @property
-    def words(self) -> str:
-        """What is going on."""
-        return "Asking what each class needs"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +52,7 @@ def _classes(args: argparse.Namespace) -> None:
     if args.to is not None:
         check_suffix(args.to)
     run = store.open_run(args.reference)
-    tables = _answer(run)
+    tables = answered(run, ANALYSIS.name)
     print(f"run  {run.path}\n")
     print(conclusion(tables["classes"], tables["groups"]))
     _print_classes(tables["classes"])
@@ -72,18 +60,6 @@ def _classes(args: argparse.Namespace) -> None:
     if args.to is not None:
         rows = write(tables[name], args.to.expanduser())
         print(f"\n{rows} rows written to {args.to}")
-
-
-def _answer(run: Run) -> Tables:
-    """From the run, or computed now; says how far it is."""
-    known = answer(run, ANALYSIS)
-    if known is not None:
-        return known
-    seconds = ANALYSIS.seconds(run)
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(f"{run.title}: comparing the classes, about {seconds:.0f} s.", highlight=False)
-    with tracked(_Tracker({ANALYSIS.name: seconds}, seconds), console) as report:
-        return analysing.analyse(run, ANALYSIS.name, report)
 
 
 def _print_classes(table: pd.DataFrame) -> None:

@@ -12,31 +12,19 @@ The same from Python:
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from sampleinfo import analysing, exports, store
-from sampleinfo.console import print_table, tracked
-from sampleinfo.progress import Tracker
-from sampleinfo.reports import sources
-from sampleinfo.reports.analysis import Tables, answer
+from sampleinfo import exports, store
+from sampleinfo.cli_answer import answered
+from sampleinfo.console import print_table
+from sampleinfo.reports.analysis import Tables
 from sampleinfo.reports.sources import described, restricted
-from sampleinfo.reports.sources_members import caveats, members, score_of, shown_first
+from sampleinfo.reports.sources_members import caveats, members, shown_first
 from sampleinfo.reports.sources_verdict import verdict
 from sampleinfo.reports.sources_words import long, reasons, sections
+from sampleinfo.reports.truest import score_of
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
-
-
-@dataclass
-class _Tracker(Tracker):
-    """Says what is going on."""
-
-    @property
-    def words(self) -> str:
-        return "Comparing the sources"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +40,7 @@ def _sources(args: argparse.Namespace) -> None:
     other = None if args.other is None else store.open_run(args.other)
     if args.to is not None:
         exports.check_suffix(args.to)
-    tables = _answered(run) if other is None else described(members(run, other), score_of(run, other).name)
+    tables = answered(run, "sources") if other is None else described(members(run, other), score_of(run, other).name)
     found = members(run, other)
     shown = shown_first(found)
     _print(run, other, restricted(tables, [each.label for each in shown]))
@@ -61,18 +49,6 @@ def _sources(args: argparse.Namespace) -> None:
     if args.to is not None:
         rows = exports.write(long(tables), args.to)
         print(f"\n{rows} rows written to {args.to}")
-
-
-def _answered(run: Run) -> Tables:
-    """The tables of a run; says how far it is where they take long."""
-    known = answer(run, sources.ANALYSIS)
-    if known is not None:
-        return known
-    seconds = sources.ANALYSIS.seconds(run)
-    console, tracker = Console(stderr=True, soft_wrap=True), _Tracker({"sources": seconds}, seconds)
-    console.print(f"{run.title}: comparing the sources, about {seconds:.0f} s at first sight.", highlight=False)
-    with tracked(tracker, console) as report:
-        return analysing.analyse(run, "sources", report)
 
 
 def _print(run: Run, other: Run | None, tables: Tables) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 
 def printable(text: str) -> str:
@@ -26,6 +27,20 @@ class UnknownName(SampleInfoError):
         near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"Unknown {kind} {got!r}.{hint} Known: {', '.join(names)}.{' ' * bool(more)}{more}")
+
+
+Value = TypeVar("Value")
+
+
+def lookup(kind: str, name: str, known: Mapping[str, Value]) -> Value:
+    """What is called ``name`` among the ``known`` ones of a kind.
+
+    Raises:
+        UnknownName: with the known names.
+    """
+    if name not in known:
+        raise UnknownName(kind, name, known)
+    return known[name]
 
 
 class InvalidSetting(SampleInfoError):

@@ -42,7 +42,6 @@ from sampleinfo.tasks import (
     TASKS,
     VALIDATE,
     Order,
-    Task,
 )
 from sampleinfo.types import IntArray
 
@@ -189,7 +188,7 @@ def work(folder: Path) -> int:
     if task not in TASKS:
         raise StorageError(f"{folder} asks for {task!r}, which is none of {', '.join(TASKS)}.")
     signal.signal(signal.SIGTERM, _on_terminate)
-    reporter = _JobReporter(folder, TASKS[task], Tracker({"images": 1.0}, 1.0))
+    reporter = _JobReporter(folder, Tracker({"images": 1.0}, 1.0))
     run_id = None
     try:
         reporter.tracker = Tracker(*TASKS[task].plan(config, options))
@@ -211,8 +210,8 @@ def work(folder: Path) -> int:
 class _JobReporter:
     """Writes the status a few times a second and notices the wish to stop."""
 
-    def __init__(self, folder: Path, task: Task, tracker: Tracker) -> None:
-        self.folder, self.task, self.tracker, self.written = folder, task, tracker, 0.0
+    def __init__(self, folder: Path, tracker: Tracker) -> None:
+        self.folder, self.tracker, self.written = folder, tracker, 0.0
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         self.tracker(stage, done, total)
@@ -231,7 +230,7 @@ class _JobReporter:
         """The status of a job at work."""
         self.written = time.monotonic()
         track = self.tracker
-        _write_status(self.folder, state="running", stage=self.task.stage(track), fraction=track.fraction,
+        _write_status(self.folder, state="running", stage=track.words, fraction=track.fraction,
                       seconds=track.seconds, seconds_left=track.seconds_left)  # fmt: skip
 
 

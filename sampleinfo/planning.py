@@ -58,6 +58,9 @@ STAGE_WORDS = {
     "curves": "Comparing the strategies",
     "map": "Laying out the map (UMAP)",
     "writing": "Writing the run",
+    "sources": "Comparing the sources",
+    "classes": "Asking what each class needs",
+    "export": "Writing the images",
 }
 
 

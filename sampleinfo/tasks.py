@@ -6,8 +6,8 @@ A new task is a plan, its work, and an entry in ``TASKS``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +50,12 @@ class Task:
     """``plan``: the seconds of every stage, and in all; whether the task is possible shows here.
 
     ``work`` does it and returns the id of the run that it was about, if any. ``stopped`` says what is left when it is
-    cancelled; ``words`` names stages that only this task has.
+    cancelled.
     """
 
     plan: Callable[[RunConfig, dict[str, Any]], Plan]
     work: Callable[[Order], str | None]
     stopped: str = "Finished blocks are kept; start it again to go on."
-    words: Mapping[str, str] = field(default_factory=dict)
-
-    def stage(self, tracker: Tracker) -> str:
-        """What is going on, in words."""
-        return self.words.get(tracker.stage or next(iter(tracker.stages))) or tracker.words
 
 
 def export_options(run: Run, rows: IntArray, path: Path, format: str, name: str) -> dict[str, Any]:
@@ -173,15 +168,6 @@ TASKS = {
     FETCH: Task(_plan_fetch, _fetch),
     VALIDATE: Task(_plan_validate, _validate),
     SUMMARIZE: Task(_plan_summarize, _summarize),
-    ANALYSE: Task(
-        _plan_analyse,
-        _analyse,
-        "Nothing was kept.",
-        {
-            "sources": "Comparing the sources",
-            "classes": "Asking what each class needs",
-            "review": "Looking for suspicious images",
-        },
-    ),
-    EXPORT: Task(_plan_export, _export, "Nothing was written.", {exports.STAGE: "Writing the images"}),
+    ANALYSE: Task(_plan_analyse, _analyse, "Nothing was kept."),
+    EXPORT: Task(_plan_export, _export, "Nothing was written."),
 }

@@ -16,6 +16,7 @@ from sampleinfo.reports.class_judgement import SMALL_INFORMATIVE, conclusion, li
 from sampleinfo.reports.class_needs import Interval
 from sampleinfo.reports.class_words import fall_words, need_words, percent_words, rank_words, ratio_words, rise_words
 from sampleinfo.reports.classes import ANALYSIS, Evidence
+from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
 from sampleinfo.types import FloatArray, IntArray, silent
 
@@ -259,7 +260,7 @@ def test_a_run_is_answered_once(run: Run) -> None:
 
 
 def test_a_run_along_the_training_is_asked_by_its_own_scores(along_run: Run) -> None:
-    assert classes.score_of(along_run) == "functional_information_along"
+    assert score_of(along_run).name == "functional_information_along"
     known = classes.evidence_of(along_run)
     assert known.nats.tolist() == along_run.samples["functional_information_along"][:24].tolist()
     assert classes.classes_table(known, silent)["need"].notna().all() and ANALYSIS.seconds(along_run) > 0

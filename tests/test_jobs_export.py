@@ -91,7 +91,7 @@ def test_cancelled_at_any_image_nothing_is_left(run: Run, tmp_path: Path, kind: 
 
 def test_progress_is_told_of_every_image(run: Run, tmp_path: Path) -> None:
     tracker = Tracker(*TASKS[jobs.EXPORT].plan(store.config_of(run), options_of(run, tmp_path / "set")))
-    assert TASKS[jobs.EXPORT].stage(tracker) == "Writing the images"
+    assert tracker.words == "Writing the images"
     shares = []
 
     def report(stage: str, done: float, total: float) -> None:
@@ -100,7 +100,7 @@ def test_progress_is_told_of_every_image(run: Run, tmp_path: Path) -> None:
 
     exports.take_away(run, ROWS, tmp_path / "set", "previews", report)
     assert shares == sorted(shares) and set(shares) == {0, 0.2, 0.4, 0.6, 0.8, 1.0}
-    assert TASKS[jobs.EXPORT].stage(tracker) == "Writing the images" and tracker.fraction == 0.999
+    assert tracker.words == "Writing the images" and tracker.fraction == 0.999
 
 
 def options_of(run: Run, path: Path, format: str = "previews") -> dict[str, Any]:

@@ -20,9 +20,10 @@ from sampleinfo.reports import source_values as values
 from sampleinfo.reports import sources
 from sampleinfo.reports.analysis import Tables, answer
 from sampleinfo.reports.sources import BATCHES, SEED, SETS, TABLES, compare, described, restricted
-from sampleinfo.reports.sources_members import ALL, Member, caveats, check_match, members, score_of, shown_first
+from sampleinfo.reports.sources_members import ALL, Member, caveats, check_match, members, shown_first
 from sampleinfo.reports.sources_verdict import verdict
 from sampleinfo.reports.sources_words import long, reasons, sections
+from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
 from sampleinfo.types import FloatArray, IntArray
 from tests.test_pages import opened, texts

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sampleinfo.errors import InvalidSetting, SampleInfoError, UnknownName
+from sampleinfo.errors import InvalidSetting, SampleInfoError, lookup
 from sampleinfo.exports import packing, targets
 from sampleinfo.exports.formats import FILES, FORMATS, IMAGES, NOTHING, Format
 from sampleinfo.exports.selection import STAGE, Selection
@@ -35,9 +35,7 @@ def find(name: str) -> Format:
     Raises:
         UnknownName: with the known names.
     """
-    if name not in FORMATS:
-        raise UnknownName("format", name, FORMATS)
-    return FORMATS[name]
+    return lookup("format", name, FORMATS)
 
 
 def guess(path: Path) -> Format:

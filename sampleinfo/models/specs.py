@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.errors import InvalidSetting, lookup
 from sampleinfo.models import sizes
 from sampleinfo.models.sizes import Architecture
 from sampleinfo.models.transforms import CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Transform
@@ -71,9 +71,7 @@ def find(name: str, image_size: int | None = None, weights: str | None = None) -
         UnknownName: with the known names.
         InvalidSetting: an image size or weights that are not allowed.
     """
-    if name not in MODELS:
-        raise UnknownName("model", name, MODELS)
-    spec = MODELS[name]
+    spec = lookup("model", name, MODELS)
     if image_size is not None and not LEAST_SIZE <= image_size <= MOST_SIZE:
         raise InvalidSetting(f"image size must be between {LEAST_SIZE} and {MOST_SIZE} pixels, got {image_size}.")
     chosen = None if weights is None and not spec.weights_names else resolve(spec, weights)

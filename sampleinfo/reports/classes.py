@@ -20,6 +20,7 @@ from sampleinfo.linearized import Fit
 from sampleinfo.reports import class_judgement, groups
 from sampleinfo.reports.analysis import Analysis, Tables
 from sampleinfo.reports.class_needs import DRAWS, Interval, cost, mean_interval, ratio_interval, share_intervals
+from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, FloatArray, IntArray, Reporter
 
@@ -29,7 +30,6 @@ CLASS_SHARE, GROUP_SHARE = 0.2, 0.5
 #: Validation images nearest to a group from which on its need is measured on them alone.
 NEAREST = 5
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-ALONG, CLOSED = "functional_information_along", "functional_information"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +61,6 @@ class Evidence:
         return np.flatnonzero(self.labels[self.n :] == label)
 
 
-def score_of(run: Run) -> str:
-    """The column of the run's own F-SI: along the training where it has that."""
-    return ALONG if ALONG in run.samples.columns else CLOSED
-
-
 def evidence_of(run: Run) -> Evidence:
     """What a finished run knows.
 
@@ -77,7 +72,7 @@ def evidence_of(run: Run) -> Evidence:
     right = (samples["predicted"] == samples["class_name"]).to_numpy().astype(np.float64)
     return Evidence(
         whatif.fit_of(run), tuple(str(each) for each in run.meta["dataset"]["class_names"]),
-        samples["label"].to_numpy(np.int64), samples[score_of(run)].to_numpy(np.float64)[:n], right,
+        samples["label"].to_numpy(np.int64), samples[score_of(run).name].to_numpy(np.float64)[:n], right,
         np.array(run.array("embedding"), dtype=np.float64),
     )  # fmt: skip
 

@@ -30,7 +30,8 @@ from sampleinfo.linearized import Fit
 from sampleinfo.reports import source_values as values
 from sampleinfo.reports.analysis import Analysis, Tables
 from sampleinfo.reports.source_values import LEVEL, Parts
-from sampleinfo.reports.sources_members import ALL, SHOWN, Member, members, score_of, sources_of
+from sampleinfo.reports.sources_members import ALL, SHOWN, Member, members, sources_of
+from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, FloatArray, IntArray, Reporter
 

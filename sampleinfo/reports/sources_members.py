@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sampleinfo.errors import InvalidSetting
-from sampleinfo.scores import SCORES, Score
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, FloatArray, IntArray
 
@@ -35,19 +34,6 @@ class Member:
     def values(self, score: str) -> FloatArray:
         """(n,) the score of its training images."""
         return self.run.samples[score].to_numpy(dtype=np.float64)[self.rows]
-
-
-def score_of(run: Run, other: Run | None = None) -> Score:
-    """The truest functional information that the run has, or that both have.
-
-    Raises:
-        InvalidSetting: there is none.
-    """
-    both = [name for name in run.scores if other is None or name in other.scores]
-    for name in both:
-        if name.startswith("functional_information"):
-            return SCORES[name]
-    raise InvalidSetting(f"the run {run.id} has no functional information; score its data again.")
 
 
 def sources_of(run: Run) -> list[str]:

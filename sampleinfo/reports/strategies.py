@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sampleinfo.downdating import Elimination, Growth
-from sampleinfo.errors import InvalidSetting, UnknownName
+from sampleinfo.errors import InvalidSetting, lookup
 from sampleinfo.information import functional_information
 from sampleinfo.linearized import Problem
 from sampleinfo.reports.pool import Pool
@@ -43,9 +43,7 @@ def find(name: str) -> Strategy:
     Raises:
         UnknownName: with the known names.
     """
-    if name not in STRATEGIES:
-        raise UnknownName("strategy", name, STRATEGIES)
-    return STRATEGIES[name]
+    return lookup("strategy", name, STRATEGIES)
 
 
 def choose(pool: Pool, name: str, size: int, seed: int = 0, quotas: dict[int, int] | None = None) -> IntArray:

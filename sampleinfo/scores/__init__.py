@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampleinfo.errors import UnknownName
+from sampleinfo.errors import lookup
 from sampleinfo.scores import (
     el2n,
     functional_information,
@@ -63,6 +63,4 @@ def find(name: str) -> Score:
     Raises:
         UnknownName: with the known names.
     """
-    if name not in SCORES:
-        raise UnknownName("score", name, SCORES)
-    return SCORES[name]
+    return lookup("score", name, SCORES)

@@ -10,7 +10,8 @@ from sampleinfo import figures
 from sampleinfo.reports.analysis import Tables
 from sampleinfo.reports.class_judgement import NEED, UNDER_SAMPLED, conclusion
 from sampleinfo.reports.class_words import accuracy_words, fall_words, need_words, percent_words, rank_words, rise_words
-from sampleinfo.reports.classes import ALONG, score_of
+from sampleinfo.reports.truest import score_of
+from sampleinfo.scores import ALONG
 from sampleinfo.store import Run
 from sampleinfo.ui.classes_groups import one_class
 from sampleinfo.ui.classes_state import choose_class, chosen_class, clicked
@@ -60,7 +61,7 @@ def classes(run: Run, tables: Tables) -> None:
     st.html(STYLE)
     with st.container(border=True, key="conclusion"):
         st.markdown(plain(conclusion(table, groups)))
-    fidelity(run, score_of(run))
+    fidelity(run, score_of(run).name)
     row = _choice(run, table)
     with st.container(key="halves"):
         left, right = st.columns(2, gap="medium")
@@ -93,7 +94,7 @@ def _choice(run: Run, table: pd.DataFrame) -> pd.Series:
                 "**Rank:** a class ranks below those whose whole interval is above its own. Where intervals overlap "
                 "there is no clear order, and the rank is a range."
             )
-            if score_of(run) == ALONG:
+            if score_of(run).needs == ALONG:
                 st.markdown(
                     "F-SI is the run's own, along the training; needs are predicted in closed form at the initial "
                     "weights."
@@ -118,7 +119,7 @@ def _needs(table: pd.DataFrame, label: int) -> None:
 
 
 def _spread(run: Run, table: pd.DataFrame, label: int) -> None:
-    along = " along the training" if score_of(run) == ALONG else ""
+    along = " along the training" if score_of(run).needs == ALONG else ""
     st.markdown(
         "**Information and accuracy**",
         help=f"F-SI{along} of the training images of each class, and the share of its training images (each left out) "

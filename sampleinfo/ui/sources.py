@@ -11,9 +11,10 @@ from sampleinfo import store
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.reports.analysis import Tables
 from sampleinfo.reports.sources import described, restricted
-from sampleinfo.reports.sources_members import LARGEST, Member, caveats, members, score_of, sources_of
+from sampleinfo.reports.sources_members import LARGEST, Member, caveats, members, sources_of
 from sampleinfo.reports.sources_verdict import verdict
 from sampleinfo.reports.sources_words import long
+from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
 from sampleinfo.ui.fidelity import COLOURS, badge, fidelity
 from sampleinfo.ui.frame import run_label
