@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from sampleinfo import datasets, store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 from sampleinfo.validations import Request
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SMALL = RunConfig("mnist-4v9", train=60, validation=40)
 ALONG = RunConfig("mnist-4v9", train=24, validation=20, method="along-training", steps=6, segments=2)
@@ -57,14 +61,18 @@ def _is_small(run: Run) -> bool:
     return bool(run.meta["config"] == wanted)
 
 
+def _in_own_store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
+    path = tmp_path / "home" / "runs" / run.id
+    shutil.copytree(run.path, path)
+    return store.open_run(path)
+
+
 @pytest.fixture
 def run(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A copy of the small run, in a store of its own without decisions: what a test adds to it stays there."""
-    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
-    path = tmp_path / "home" / "runs" / small_run.id
-    shutil.copytree(small_run.path, path)
-    return store.open_run(path)
+    return _in_own_store(small_run, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -131,8 +139,30 @@ def two_sources_run(small_run: Run, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def sources_run(two_sources_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A copy of it in a store of its own: what a test adds to it stays there."""
-    monkeypatch.setenv("SAMPLEINFO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SAMPLEINFO_DATABASE", raising=False)
-    path = tmp_path / "home" / "runs" / two_sources_run.id
-    shutil.copytree(two_sources_run.path, path)
-    return store.open_run(path)
+    return _in_own_store(two_sources_run, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium, started once for a file."""
+    from tests.browsing import launched
+
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody uses."""
+    from tests.browsing import free_port
+
+    return free_port()
+
+
+@pytest.fixture
+def url(run: Run, port: int) -> Iterator[str]:
+    """A dashboard on the store of one run."""
+    from tests.browsing import server
+
+    with server(port) as address:
+        yield address

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-ROOT = Path(__file__).resolve().parents[1]
-OUTPUT = ROOT / "tests" / "output"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+from tests.browsing import OUTPUT, ROOT, free_port, fresh, ids, server, settle
+
 pytestmark = pytest.mark.browser
 
 
@@ -30,57 +21,12 @@ pytestmark = pytest.mark.browser
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A running dashboard on an empty store: its address and the store."""
     home = tmp_path_factory.mktemp("browser-home")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "SAMPLEINFO_HOME": str(home)}
-    command = [sys.executable, "-m", "sampleinfo", "app", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://localhost:{port}"
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-            break
-        except (urllib.error.URLError, OSError):
-            assert server.poll() is None, "the dashboard ended"
-            import time
-
-            time.sleep(0.25)
-    yield url, home
-    server.terminate()
-    server.wait(20)
+    with server(free_port(), home) as url:
+        yield url, home
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    assert executable, "no Chromium: run scripts/ensure_chromium.sh"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-def fresh(browser: Browser, theme: str = "light", width: int = 1440) -> Page:
-    page = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme).new_page()  # type: ignore[arg-type]
-    page.set_default_timeout(60_000)
-    return page
-
-
-def settle(page: Page) -> None:
-    page.wait_for_timeout(400)
-    page.wait_for_selector(IDLE)
-    page.wait_for_timeout(300)
-    assert page.locator("[data-testid=stException]").count() == 0
-
-
-def ids(page: Page, label: str) -> list[str]:
-    options = page.locator(f"[role=listbox][aria-label='{label}'] [role=option]")
-    return [str(options.nth(i).get_attribute("data-sample-id")) for i in range(options.count())]
-
-
-def test_pages_say_what_to_do_when_there_is_nothing(browser: Browser, address: tuple[str, Path]) -> None:
-    page = fresh(browser)
+def test_pages_say_what_to_do_when_there_is_nothing(chromium: Browser, address: tuple[str, Path]) -> None:
+    page = fresh(chromium)
     page.goto(f"{address[0]}/explore")
     settle(page)
     expect(page.get_by_text("There are no runs yet")).to_be_visible()
@@ -90,8 +36,8 @@ def test_pages_say_what_to_do_when_there_is_nothing(browser: Browser, address: t
     expect(page.get_by_role("button", name="Compute sample information")).to_be_enabled()
 
 
-def test_impossible_sizes_are_explained(browser: Browser, address: tuple[str, Path]) -> None:
-    page = fresh(browser)
+def test_impossible_sizes_are_explained(chromium: Browser, address: tuple[str, Path]) -> None:
+    page = fresh(chromium)
     page.goto(address[0])
     settle(page)
     field = page.get_by_label("Training images", exact=True)
@@ -101,9 +47,9 @@ def test_impossible_sizes_are_explained(browser: Browser, address: tuple[str, Pa
     expect(page.get_by_role("button", name="Compute sample information")).to_be_disabled()
 
 
-def test_run_lasso_open_and_link(browser: Browser, address: tuple[str, Path]) -> None:
+def test_run_lasso_open_and_link(chromium: Browser, address: tuple[str, Path]) -> None:
     url, home = address
-    page = fresh(browser)
+    page = fresh(chromium)
     page.goto(url)
     settle(page)
     _start_small_run(page)
@@ -122,7 +68,7 @@ def test_run_lasso_open_and_link(browser: Browser, address: tuple[str, Path]) ->
     assert set(ids(page, "Images")) == chosen
     page.screenshot(path=OUTPUT / "lasso.png")
     _colours_keep_the_selection(page, chosen)
-    _open_by_keyboard_and_follow_the_link(browser, page)
+    _open_by_keyboard_and_follow_the_link(chromium, page)
 
 
 def _start_small_run(page: Page) -> None:
@@ -164,7 +110,7 @@ def _colours_keep_the_selection(page: Page, chosen: set[str]) -> None:
     assert set(ids(page, "Images")) == chosen
 
 
-def _open_by_keyboard_and_follow_the_link(browser: Browser, page: Page) -> None:
+def _open_by_keyboard_and_follow_the_link(chromium: Browser, page: Page) -> None:
     page.locator("[role=listbox][aria-label='Images'] [role=option]").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -174,17 +120,17 @@ def _open_by_keyboard_and_follow_the_link(browser: Browser, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=third)).to_be_visible()
     assert f"sample={third}" in page.url and "run=" in page.url
-    other = fresh(browser)
+    other = fresh(chromium)
     other.goto(page.url)
     settle(other)
     expect(other.get_by_role("heading", name=third)).to_be_visible()
 
 
-def test_a_run_is_validated(browser: Browser, address: tuple[str, Path]) -> None:
+def test_a_run_is_validated(chromium: Browser, address: tuple[str, Path]) -> None:
     """By keyboard: settings, the button, the verdict; it survives a reload, and Explore wears the badge."""
     url, home = address
     run = next(path for path in (home / "runs").iterdir() if path.suffix != ".partial" and path.name[0] != ".")
-    page = fresh(browser)
+    page = fresh(chromium)
     page.goto(f"{url}/validate?run={run.name}")
     settle(page)
     expect(page.get_by_text("Not validated yet.")).to_be_visible()
@@ -221,10 +167,10 @@ def test_a_run_is_validated(browser: Browser, address: tuple[str, Path]) -> None
 
 
 def test_own_images_are_looked_at_checked_and_run(
-    browser: Browser, address: tuple[str, Path], own_images: Path
+    chromium: Browser, address: tuple[str, Path], own_images: Path
 ) -> None:
     """By keyboard: path, check, sizes, run; then the list of what was wrong beside the run."""
-    page = fresh(browser)
+    page = fresh(chromium)
     page.goto(address[0])
     settle(page)
     page.get_by_label("Data", exact=True).focus()
@@ -249,8 +195,8 @@ def test_own_images_are_looked_at_checked_and_run(
     expect(page.get_by_text("with different labels")).to_be_visible()
 
 
-def test_a_zip_is_uploaded(browser: Browser, address: tuple[str, Path], own_images: Path, tmp_path: Path) -> None:
-    page = fresh(browser, "dark", 800)
+def test_a_zip_is_uploaded(chromium: Browser, address: tuple[str, Path], own_images: Path, tmp_path: Path) -> None:
+    page = fresh(chromium, "dark", 800)
     page.goto(address[0])
     settle(page)
     page.get_by_label("Data", exact=True).click()
@@ -275,10 +221,10 @@ def _fill(page: Page, label: str, value: str) -> None:
 @pytest.mark.parametrize("width", [1440, 800])
 @pytest.mark.parametrize("place", ["", "explore", "validate"])
 def test_every_page_opened_first(
-    browser: Browser, address: tuple[str, Path], place: str, width: int, theme: str
+    chromium: Browser, address: tuple[str, Path], place: str, width: int, theme: str
 ) -> None:
     OUTPUT.mkdir(exist_ok=True)
-    page = fresh(browser, theme, width)
+    page = fresh(chromium, theme, width)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -13,19 +12,10 @@ from sampleinfo import analysing
 from sampleinfo.reports import analysis, classes
 from sampleinfo.reports.class_judgement import SMALL_INFORMATIVE
 from sampleinfo.store import Run
-from tests.test_browser import OUTPUT, fresh, ids, settle
-from tests.test_summaries_browser import chromium, port, server
+from tests.browsing import OUTPUT, fresh, ids, settle
 
-__all__ = ["chromium", "port"]
 pytestmark = pytest.mark.browser
 PATIENCE = 60_000
-
-
-@pytest.fixture
-def url(run: Run, port: int) -> Iterator[str]:
-    """A dashboard on the store of one run."""
-    with server(port) as address:
-        yield address
 
 
 def query(page: Page, name: str) -> str:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from sampleinfo.store import Run
-from tests.test_browser import OUTPUT, fresh, ids, settle
-from tests.test_summaries_browser import book, chromium, port, ready, server, ticked
+from tests.browsing import OUTPUT, fresh, ids, settle
+from tests.test_summaries_browser import book, ready, ticked
 
-__all__ = ["chromium", "port"]
 pytestmark = pytest.mark.browser
 #: Milliseconds that a busy machine may take, where time is not what is tested.
 PATIENCE = 60_000
-
-
-@pytest.fixture
-def url(run: Run, port: int) -> Iterator[str]:
-    """A dashboard on the store of one run that nobody has edited."""
-    with server(port) as address:
-        yield address
 
 
 def chosen(page: Page) -> list[str]:

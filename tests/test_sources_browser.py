@@ -10,11 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 from sampleinfo import analysing
 from sampleinfo.reports.sources_verdict import verdict
 from sampleinfo.store import Run
-from tests.test_browser import OUTPUT, fresh, ids, settle
+from tests.browsing import OUTPUT, fresh, ids, server, settle
 from tests.test_sources import twin
-from tests.test_summaries_browser import chromium, port, server
 
-__all__ = ["chromium", "port"]
 pytestmark = pytest.mark.browser
 PATIENCE = 60_000
 MOST = "Most informative: "

@@ -3,66 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sampleinfo.decisions import Book, collection_of, open_decisions
 from sampleinfo.store import Run
-from tests.test_browser import CHROMIUM, FLAGS, OUTPUT, ROOT, fresh, ids, settle
+from tests.browsing import OUTPUT, fresh, ids, server, settle
 
 pytestmark = pytest.mark.browser
 #: 200 clicks on 60 images: all go in, 50 out, these in again, and 40 out.
 PLACES = [*range(60), *range(50), *range(50), *range(20, 60)]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    executable = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    assert executable, "no Chromium: run scripts/ensure_chromium.sh"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def server(port: int) -> Iterator[str]:
-    """A dashboard on the store of SAMPLEINFO_HOME; it is killed at the end, not asked to stop."""
-    command = [sys.executable, "-m", "sampleinfo", "app", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ}, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
-    url = f"http://localhost:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, "the dashboard ended"
-                time.sleep(0.25)
-        yield url
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 def book(run: Run, author: str | None = None) -> Book:

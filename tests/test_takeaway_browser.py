@@ -18,9 +18,9 @@ from torchvision.datasets import ImageFolder
 from sampleinfo import exports, jobs
 from sampleinfo.exports import FORMATS
 from sampleinfo.store import Run
-from tests.test_browser import OUTPUT, fresh, settle
+from tests.browsing import OUTPUT, fresh, server, settle
 from tests.test_exports import assert_fiftyone, assert_hugging_face, assert_read_back, ids, of_files, pixels
-from tests.test_summaries_browser import book, chromium, port, ready, server  # noqa: F401 - fixtures
+from tests.test_summaries_browser import book, ready
 
 pytestmark = pytest.mark.browser
 ROWS = [17, 3, 59, 41, 0]
@@ -40,7 +40,7 @@ def radios(page: Page) -> Locator:
 
 
 def test_every_format_is_read_back(
-    chromium: Browser, run: Run, port: int, tmp_path: Path  # noqa: F811
+    chromium: Browser, run: Run, port: int, tmp_path: Path
 ) -> None:  # fmt: skip
     OUTPUT.mkdir(exist_ok=True)
     run = of_files(run, tmp_path / "pictures")
@@ -117,7 +117,7 @@ def _check_archive(archive: Path, folder: Path) -> None:
 
 
 def test_what_is_impossible_is_said_before(
-    chromium: Browser, run: Run, port: int  # noqa: F811
+    chromium: Browser, run: Run, port: int
 ) -> None:  # fmt: skip
     OUTPUT.mkdir(exist_ok=True)
     book(run).create_set("five", ids(run, ROWS))
