@@ -20,10 +20,10 @@ from benchmarks.reproduction.options import Journal, Options
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 
 NAMES = (
-    "table1", "speed", "kronfluence", "samples", "sources", "mislabeled", "summaries", "strategies", "subclass",
-    "adversarial",
+    "table1", "speed", "kronfluence", "samples", "sources", "worth", "mislabeled", "summaries", "strategies",
+    "subclass", "adversarial", "review",
 )  # fmt: skip
-PARTED = ("table1", "kronfluence", "samples", "mislabeled", "strategies", "adversarial")
+PARTED = ("table1", "kronfluence", "samples", "mislabeled", "strategies", "adversarial", "review")
 FIGURES: dict[str, ModuleType] = {name: import_module(f"benchmarks.reproduction.{name}") for name in NAMES}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sampleinfo.errors import lookup
-from sampleinfo.reports import classes, sources
+from sampleinfo.reports import classes, review, sources
 from sampleinfo.reports.analysis import Analysis, Tables, answer, keep
 from sampleinfo.store import Run
 from sampleinfo.types import Reporter, silent
 
-ANALYSES = {each.name: each for each in (sources.ANALYSIS, classes.ANALYSIS)}
+ANALYSES = {each.name: each for each in (sources.ANALYSIS, classes.ANALYSIS, review.ANALYSIS)}
 
 
 def find(name: str) -> Analysis:

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sampleinfo import cli_classes, cli_data, cli_runs, cli_score, cli_sources, cli_summarize, cli_validate, cli_what_if
+from sampleinfo import (
+    cli_classes,
+    cli_data,
+    cli_review,
+    cli_runs,
+    cli_score,
+    cli_sources,
+    cli_stress,
+    cli_summarize,
+    cli_validate,
+    cli_what_if,
+)
 from sampleinfo.console import INTERRUPTED
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 
@@ -55,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         ("show", cli_runs.add_show, "the most and least informative images of a run"),
         ("export", cli_runs.add_export, "write the table of a run to a file"),
         ("classes", cli_classes.add, "which classes need more images, and which groups inside them"),
+        ("review", cli_review.add, "which training images look mislabeled, corrupted or adversarial, and the evidence"),
         ("sources", cli_sources.add, "which source of a run is worth more, and what each teaches the others"),
+        ("stress", cli_stress.add, "plant errors into a copy of a run's data and say which scores find them"),
         ("summarize", cli_summarize.add, "compare strategies for smaller sets, choose one and take it away"),
         ("validate", cli_validate.add, "retrain for real and say how true a run's scores are"),
         ("what-if", cli_what_if.add, "predict a finished run with other training images or labels"),

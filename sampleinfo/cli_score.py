@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sampleinfo import datasets, models, planning, store
+from sampleinfo import datasets, decisions, models, planning, store
 from sampleinfo.cli_data import add_reading, columns, names
 from sampleinfo.cli_runs import print_summary
-from sampleinfo.config import DEVICES, HEADS, KERNELS, METHODS, OUTPUTS, SCOPES, RunConfig
+from sampleinfo.config import DEVICES, HEADS, KERNELS, METHODS, NOTHING, OUTPUTS, PLANTS, SCOPES, RunConfig
 from sampleinfo.console import INTERRUPTED, tracked
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.planning import Estimate
@@ -53,6 +53,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", default="auto", metavar="|".join(KERNELS))
     parser.add_argument("--scope", default="all", metavar="|".join(SCOPES), help="the layers that are trained")
     parser.add_argument("--outputs", default="centred", metavar="|".join(OUTPUTS), help="what training starts from")
+    parser.add_argument("--corrected", action="store_true", help="with the labels and drops decided in the review")
+    parser.add_argument("--plant", default=NOTHING, metavar="|".join(PLANTS), help="errors put into training images")
+    parser.add_argument("--planted", type=float, default=0.1, metavar="P", help="share of them (default 0.1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of split, head, subset kernel and map")
     parser.add_argument("--memory", type=float, metavar="GIB", help="limit (default: 70 %% of what is free)")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="where the network runs")
@@ -120,8 +123,21 @@ def _config(args: argparse.Namespace) -> RunConfig:
         model=args.model, weights=args.weights, image_size=args.image_size, norm=args.norm, activation=args.activation,
         head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
         scope=args.scope, outputs=args.outputs, method=args.method, batch_size=args.batch_size, segments=args.segments,
-        seed=args.seed, memory=args.memory, device=args.device,
+        seed=args.seed, memory=args.memory, device=args.device, plant=args.plant, planted=args.planted,
+        corrections=_corrections(args.dataset) if args.corrected else (),
     )  # fmt: skip
+
+
+def _corrections(dataset: str) -> tuple[tuple[str, str | None], ...]:
+    """What was decided about a data set.
+
+    Raises:
+        InvalidSetting: nothing was.
+    """
+    found = decisions.open_decisions().book(datasets.canonical(dataset)).corrections()
+    if not found:
+        raise InvalidSetting(f"nothing is corrected in {dataset!r} yet; decide on the Review page first.")
+    return found
 
 
 def _size(given: str) -> int | float:

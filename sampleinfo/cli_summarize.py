@@ -5,7 +5,8 @@ The same from Python:
     run = store.open_run("RUN")
     table = summarizing.summarize(run)                                         # summarize RUN
     rows = summarizing.chosen(Pool.of(run), "any", "greedy-pool", 300)         # --strategy greedy-pool --keep 300
-    exports.take_away(run, rows, Path("summary.csv"))                          # --out summary.csv
+    labels = open_decisions().book(collection_of(run)).labels()                # without --as-given
+    exports.take_away(run, rows, Path("summary.csv"), labels=labels)           # --out summary.csv
     summarizing.summarize(run, "any", [("greedy-pool", 300)]), kept.real(run)  # --retrain 300
 """
 
@@ -54,6 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="of strategies that are drawn (default 0)")
     parser.add_argument("--out", type=Path, metavar="FILE|DIR", help="where to take the images; nothing may be there")
     parser.add_argument("--format", metavar="F", help=f"{', '.join(exports.FORMATS)} (default: by the ending)")
+    parser.add_argument("--as-given", action="store_true", help="with --out: leave the corrected labels out")
     parser.add_argument("--save-as", metavar="NAME", help="keep the choice as a named set")
     parser.add_argument("--retrain", metavar="0.05,300,...", help="train the network for real on summaries so large")
     parser.set_defaults(run=_summarize)
@@ -82,7 +84,8 @@ def _check(args: argparse.Namespace, run: Run) -> None:
     """
     kept.check_numbers(args.numbers or kept.ANY)
     sized = [("--keep", args.keep), ("--per-class", args.per_class), ("--seed", args.seed)]
-    taken = [("--out", args.out), ("--format", args.format), ("--save-as", args.save_as)]
+    taken = [("--out", args.out), ("--format", args.format), ("--as-given", args.as_given or None),
+             ("--save-as", args.save_as)]  # fmt: skip
     if args.seed is not None and not 0 <= args.seed < 2**32:
         raise InvalidSetting(f"seed must be between 0 and {2**32 - 1}, got {args.seed}.")
     if args.retrain is not None:
@@ -95,8 +98,8 @@ def _check(args: argparse.Namespace, run: Run) -> None:
         raise InvalidSetting("--strategy needs --keep or --per-class, one of them, such as --keep 0.3 or --keep 300.")
     elif args.numbers is not None and args.per_class is not None:
         raise InvalidSetting("--numbers and --per-class contradict each other; give one of them.")
-    if args.format is not None and args.out is None:
-        raise InvalidSetting("--format needs --out.")
+    if args.out is None:
+        _refuse([("--format", args.format), ("--as-given", args.as_given or None)], "{} needs --out.")
     for name in _names(args) if args.strategy is not None else ():
         strategies.find(name)
     if args.keep is not None:
@@ -135,6 +138,7 @@ def _choose(args: argparse.Namespace, run: Run, numbers: str) -> None:
     pool = Pool.of(run)
     if rows is None:
         rows = _chosen(args, run, pool, numbers)
+    labels = _corrections(args, run, rows)
     samples = run.samples
     counts = samples["class_name"].iloc[rows].value_counts(sort=False)
     words = STRATEGIES[args.strategy].title if args.set is None else f"the set {args.set!r}"
@@ -148,11 +152,28 @@ def _choose(args: argparse.Namespace, run: Run, numbers: str) -> None:
               f"{pool.n} training images alone")  # fmt: skip
     if args.out is not None:
         kind = exports.check_target(args.out.expanduser(), args.format)
-        count = exports.take_away(run, rows, args.out, args.format)
+        count = exports.take_away(run, rows, args.out, args.format, labels=labels)
         print(f"written    {count} images to {args.out} ({kind.title})")
+        if labels:
+            numbers = f"{len(labels)} label{'' if len(labels) == 1 else 's'}"
+            print(f"corrected  {numbers}: {kind.corrected} (--as-given leaves them out)")
     if args.save_as is not None:
         _book(run).create_set(args.save_as, [str(each) for each in samples["sample_id"].iloc[rows]])
         print(f"saved      as the set {args.save_as!r}")
+
+
+def _corrections(args: argparse.Namespace, run: Run, rows: IntArray) -> dict[str, str]:
+    """The corrected labels of images that are taken away.
+
+    Raises:
+        InvalidSetting: the run does not have a class of them.
+        StorageError: the decisions cannot be read.
+    """
+    if args.out is None or args.as_given:
+        return {}
+    labels = exports.touching(run, rows, _book(run).labels())
+    exports.check_classes(run, labels)
+    return labels
 
 
 def _chosen(args: argparse.Namespace, run: Run, pool: Pool, numbers: str) -> IntArray:

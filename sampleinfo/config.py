@@ -19,6 +19,9 @@ OUTPUTS = ("centred", "initial")
 HEADS = ("random", "trained")
 CLOSED_FORM, ALONG_TRAINING = "closed-form", "along-training"
 METHODS = (CLOSED_FORM, ALONG_TRAINING)
+#: Errors that can be planted (``planting.PLANTS`` says what they are), after none.
+NOTHING = "nothing"
+PLANTS = (NOTHING, "labels", "noise", "blur", "occlusion", "contrast", "fgsm", "pgd")
 #: Steps of real training where none are given.
 REAL_STEPS = 100
 #: Settings that change nothing but cost, or only what is read, which has a fingerprint of its own.
@@ -44,8 +47,10 @@ class RunConfig:
     class, drawn by ``seed``) and ``validation_split`` (``auto``, ``share`` or a split of the data set) say what is read
     and how it is split: see ``datasets.Options`` and ``datasets.splitting.eligible``. ``weights`` (None: the default
     ones), ``image_size``, ``norm`` and ``activation`` say which network: see ``models``; ``head`` is ``random``, or
-    ``trained`` in closed form on the frozen features before anything else. ``device`` and ``memory`` (GiB, None: 70 %
-    of what is free) do not change the result.
+    ``trained`` in closed form on the frozen features before anything else. ``corrections`` are pairs of a sample id and
+    its class (None: the image is dropped), applied after the split; ids that the run does not have are passed over.
+    ``plant`` puts an error into the share ``planted`` of the training images (``planting``). ``device`` and ``memory``
+    (GiB, None: 70 % of what is free) do not change the result.
     """
 
     dataset: str
@@ -72,6 +77,9 @@ class RunConfig:
     method: str = CLOSED_FORM
     batch_size: int | None = None
     segments: int | None = None
+    corrections: tuple[tuple[str, str | None], ...] = ()
+    plant: str = NOTHING
+    planted: float = 0.1
     seed: int = 0
     device: str = "auto"
     memory: float | None = None
@@ -94,6 +102,7 @@ class RunConfig:
         if not (self.steps is None or self.steps == "auto" or (isinstance(self.steps, int) and self.steps >= 1)):
             raise InvalidSetting(f"steps must be at least 1, 'auto', or left out for convergence; got {self.steps!r}.")
         self._check_method()
+        self._check_changes()
         if self.steps is None and self.method == CLOSED_FORM and (self.lr is not None or self.continuous):
             raise InvalidSetting("a learning rate and gradient flow need a number of steps, or steps 'auto'.")
         allowed_words = (
@@ -102,6 +111,7 @@ class RunConfig:
             ("scope", SCOPES),
             ("outputs", OUTPUTS),
             ("method", METHODS),
+            ("plant", PLANTS),
             ("device", DEVICES),
         )
         for name, allowed in allowed_words:
@@ -124,13 +134,23 @@ class RunConfig:
                 + ("gradient flow." if self.continuous else "steps 'auto'.")
             )
 
+    def _check_changes(self) -> None:
+        """What is corrected and planted."""
+        if not 0 < self.planted < 1:
+            raise InvalidSetting(f"the planted share must lie between 0 and 100 %, got {100 * self.planted:g} %.")
+        if len(dict(self.corrections)) != len(self.corrections):
+            raise InvalidSetting("an image is corrected twice.")
+
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {**asdict(self), "classes": list(self.classes), "columns": [list(pair) for pair in self.columns]}
+        lists = {"columns": self.columns, "corrections": self.corrections}
+        pairs = {name: [list(pair) for pair in each] for name, each in lists.items()}
+        return {**asdict(self), "classes": list(self.classes), **pairs}
 
     def identity(self) -> dict[str, Any]:
         """The settings that change the result, but for those that say how the data set is read: its content counts."""
-        return {name: value for name, value in self.as_dict().items() if name not in NOT_IDENTITY}
+        hidden = {*NOT_IDENTITY, *(["planted"] if self.plant == NOTHING else [])}
+        return {name: value for name, value in self.as_dict().items() if name not in hidden}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -145,6 +165,9 @@ class RunConfig:
         lists = {
             "classes": tuple(values.get("classes", ())),
             "columns": tuple((str(role), str(column)) for role, column in values.get("columns", ())),
+            "corrections": tuple(
+                (str(name), None if label is None else str(label)) for name, label in values.get("corrections", ())
+            ),
         }
         return cls(**{**values, **lists})
 

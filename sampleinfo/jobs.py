@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from sampleinfo.tasks import (
     CHECK,
     EXPORT,
     FETCH,
+    LABELS,
     PREVIEW,
     ROWS,
     SCORE,
@@ -82,14 +84,15 @@ class JobStatus:
 
 
 def start(
-    config: RunConfig, task: str = SCORE, options: dict[str, Any] | None = None, rows: IntArray | None = None
+    config: RunConfig, task: str = SCORE, options: dict[str, Any] | None = None, rows: IntArray | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
     """Start a task in a process of its own; the job's id. A job already busy with the same is returned.
 
     ``task``: ``score`` computes a run, ``check`` reads every image of its data set once, ``fetch`` downloads the data
     set, ``validate`` retrains the run of ``options["run"]`` as the other ``options`` say (``validations.Request``),
     ``summarize`` compares the strategies on it (``numbers``, and points to retrain: ``real``), ``export`` writes the
-    images at ``rows`` of it to a file or folder (``tasks.export_options``).
+    images at ``rows`` of it to a file or folder, with corrected ``labels`` (``tasks.export_options``).
 
     Raises:
         SampleInfoError: the settings are impossible, or the folder cannot be written.
@@ -108,6 +111,8 @@ def start(
         store.write_json(folder / REQUEST, {"task": task, "config": config.as_dict(), "options": options})
         if rows is not None:
             np.save(folder / ROWS, np.asarray(rows, dtype=np.int64), allow_pickle=False)
+        if labels:
+            store.write_json(folder / LABELS, dict(labels))
         _write_status(folder, state="queued", stage="Starting", seconds_left=seconds)
         with (folder / "log.txt").open("w") as log:
             process = subprocess.Popen(

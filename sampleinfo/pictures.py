@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,6 +99,31 @@ def write(rendered: Iterable[Rendered], folder: Path) -> None:
             _flush(writer, rows)
     if count % PER_SHEET:
         _save(canvas, folder, count // PER_SHEET)
+
+
+def replace_some(folder: Path, images: Mapping[int, ImageArray]) -> None:
+    """Put other pictures (by row) in the place of those that ``write`` wrote."""
+    for sheet in sorted({row // PER_SHEET for row in images}):
+        path = folder / "thumbnails" / f"{sheet:03d}.webp"
+        with Image.open(path) as file:
+            canvas = np.array(file.convert("RGB"))
+        for row, image in images.items():
+            y, x = divmod(row % PER_SHEET, SHEET_SIDE)
+            if row // PER_SHEET == sheet:
+                canvas[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE] = _tile(image)
+        _save(canvas, folder, sheet)
+    path, row = folder / "pictures.parquet", 0
+    temporary = path.with_suffix(".tmp")
+    known = pq.ParquetFile(path)
+    with pq.ParquetWriter(temporary, SCHEMA) as writer:
+        for group in range(known.num_row_groups):
+            rows = []
+            for each in known.read_row_group(group).to_pylist():
+                changed = images.get(row)
+                rows.append((each["image"] if changed is None else _webp(changed), each["height"], each["width"]))
+                row += 1
+            _flush(writer, rows)
+    os.replace(temporary, path)
 
 
 def read(folder: Path, row: int) -> tuple[bytes, int, int]:

@@ -11,17 +11,32 @@ from typing import Any
 
 import numpy as np
 
-from sampleinfo import embedding, fidelity, kernels, linearized, planning, prepared, recorded, samples, store, unrolled
+from sampleinfo import (
+    embedding,
+    fidelity,
+    kernels,
+    linearized,
+    pictures,
+    planning,
+    planting,
+    prepared,
+    recorded,
+    samples,
+    store,
+    unrolled,
+)
 from sampleinfo.along import Along, real_recipe
-from sampleinfo.config import ALONG_TRAINING, RunConfig, fingerprint
+from sampleinfo.blocks import rows_of, square
+from sampleinfo.config import ALONG_TRAINING, NOTHING, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
 from sampleinfo.errors import InvalidRun, StorageError
 from sampleinfo.jacobians import fallback_reason
 from sampleinfo.linearized import Fit, Problem, Training
+from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
-from sampleinfo.prepared import Prepared
+from sampleinfo.prepared import Prepared, Views
 from sampleinfo.problem import choose_training, half_stable_lr
 from sampleinfo.progress import Timings
 from sampleinfo.scores import Evidence
@@ -32,7 +47,7 @@ from sampleinfo.tuning import Choice
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 
 #: Raised when a change makes old runs incomparable or incomplete; and when it makes old kernels wrong.
-METHOD, KERNEL = 4, 3
+METHOD, KERNEL = 5, 4
 NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
 
 
@@ -65,7 +80,8 @@ def score(
         report("images", 0, 1)
         settled = settle(config, report)
         dataset, plan = settled.dataset, settled.plan
-        config = replace(config, train=plan.train, validation=plan.validation, kernel=plan.kernel)
+        train, validation = settled.sizes
+        config = replace(config, train=train, validation=validation, kernel=plan.kernel)
         data_identity = dataset.fingerprint()
         identity = fingerprint(METHOD, config.identity(), data_identity, network_identity(config))
         report("images", INSPECTED, 1)
@@ -112,9 +128,10 @@ class Stages:
         with self.timings.stage("weights"):
             network = prepared.load(config, self.plan.outputs)
         with self.timings.stage("features"):
+            pixels = self._planted(pixels, network)
             ready = prepared.prepare(config, self.settled, pixels, network, self.report)
             known = {"source": network.source, "left_out": list(network.ignored), "head": ready.head}
-            flat = embedding.pca(ready.features)
+            flat, views = embedding.pca(ready.features), prepared.views(ready, self.report)
             if self.preview is not None:
                 samples.write_preview(self.dataset, flat, self.preview)
         umap = self._start_umap(ready.features)
@@ -133,7 +150,8 @@ class Stages:
                 self.report("scores", 1, 1)
             along = self._along(ready, fit) if config.method == ALONG_TRAINING else None
             with self.timings.stage("scores"):
-                table = samples.table(self.dataset, self._evidence(ready, fit, along))
+                evidence = self._evidence(ready, fit, along, views)
+                table = samples.table(self.dataset, evidence)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)
@@ -142,13 +160,15 @@ class Stages:
             _stop(umap)
         for name, values in (("umap", coordinates), ("pca", flat)):
             table[f"{name}_x"], table[f"{name}_y"] = values.T
+        if self.config.plant != NOTHING:
+            table[store.PLANTED] = np.isin(np.arange(len(table)), self.settled.planted)
         with self.timings.stage("writing"):
-            self._write_arrays(fit, ready.features, along)
+            self._write_arrays(evidence, ready.features, along)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             store.write_problems(self.partial.path, problems.table(self.settled.findings))
         results = Results(
             self.identity, self.data_identity, known, facts, training, choice, self.timings.seconds,
-            along.facts() if along else None,
+            along.facts() if along else None, evidence.held_out.facts(),
         )  # fmt: skip
         store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
         self.partial.finish(target)
@@ -168,27 +188,60 @@ class Stages:
             return np.asarray(np.load(path), dtype=np.float64)
         return embedding.finish_umap(process, path)
 
+    def _planted(self, pixels: np.ndarray, network: Network) -> np.ndarray:
+        """With the pictures spoilt that the settings say, also those to look at."""
+        found = prepared.planted(self.config, self.settled, pixels, network, self.report)
+        if found is not pixels:
+            pictures.replace_some(self.partial.path, {int(row): found[row] for row in self.settled.planted})
+        return found
+
+    def _kernel_identity(self, dataset: Dataset) -> str:
+        """What a kernel of these images depends on: labels only where they have made the head."""
+        config = self.config
+        labels = dataset.labels.tolist() if config.head == "trained" else None
+        spoilt = config.plant != NOTHING and planting.find(config.plant).changes == planting.IMAGES
+        plant = [config.plant, config.planted, dataset.labels.tolist()] if spoilt else None
+        return fingerprint(
+            KERNEL, dataset.images_fingerprint(), network_identity(config), config.seed, config.kernel, config.scope,
+            self.plan.outputs, labels, plant,
+        )  # fmt: skip
+
+    def _known_kernel(self) -> tuple[FloatArray, FloatArray, dict[str, Any]] | None:
+        """That of an earlier run on the same images, or on these and others that have been dropped since."""
+        settled, q = self.settled, 1 if self._shared else self.plan.outputs
+        wanted = {self._kernel_identity(self.dataset): np.arange(len(self.dataset))}
+        if self.config.head != "trained" and self.config.plant == NOTHING:
+            wanted.setdefault(self._kernel_identity(settled.given), settled.kept)
+        for run in store.list_runs():
+            kept = wanted.get(str(run.meta["kernel"].get("fingerprint")))
+            if kept is None:
+                continue
+            n = run.meta["sizes"]["train"]
+            rows, val_rows = rows_of(kept[kept < n], q), rows_of(kept[kept >= n] - n, q)
+            try:
+                gram, cross = (np.asarray(run.array(name)) for name in ("gram", "cross"))
+            except InvalidRun:  # damaged: computed again
+                continue
+            facts = {**run.meta["kernel"], "reason": self.plan.reason, "from_run": run.id}
+            return square(gram, rows), cross.take(val_rows, axis=0).take(rows, axis=1), facts
+        return None
+
+    @property
+    def _shared(self) -> bool:
+        """Whether one kernel serves several outputs."""
+        return planning.is_shared(self.config.kernel, self.config.scope) and self.plan.outputs > 1
+
     def _kernel(self, ready: Prepared) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
         """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
-        config, kind = self.config, self.config.kernel
-        chosen = ready.coordinates(kind)
-        identity = fingerprint(
-            KERNEL, self.data_identity, network_identity(config), config.seed, kind, config.scope, self.plan.outputs
-        )
-        shared = planning.is_shared(kind, config.scope) and self.plan.outputs > 1
+        config, kind, shared = self.config, self.config.kernel, self._shared
+        chosen, identity = ready.coordinates(kind), self._kernel_identity(self.dataset)
+        if (known := self._known_kernel()) is not None:
+            self.report("kernel", 1, 1)
+            return known[0], known[1], {**known[2], "fingerprint": identity}
         facts = {
             "kind": kind, "scope": config.scope, "shared": shared, "reason": self.plan.reason,
             "coordinates": sum(map(len, chosen)), "fingerprint": identity,
         }  # fmt: skip
-        for run in store.list_runs():
-            known = run.meta["kernel"]
-            if known.get("fingerprint") == identity:
-                try:
-                    gram, cross = (np.array(run.array(name)) for name in ("gram", "cross"))
-                except InvalidRun:  # damaged: computed again
-                    continue
-                self.report("kernel", 1, 1)
-                return gram, cross, {**known, "reason": self.plan.reason, "from_run": run.id}
         module, inputs = ready.network.module, ready.inputs()
         speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
         self.announce(self.plan.measured(speed.kernel_seconds))
@@ -225,24 +278,32 @@ class Stages:
         lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
         return Training(int(config.steps), lr, ridge, config.continuous), None
 
-    def _evidence(self, ready: Prepared, fit: Fit, along: Along | None) -> Evidence:
+    def _evidence(self, ready: Prepared, fit: Fit, along: Along | None, views: Views) -> Evidence:
         """What the scores are computed from."""
         n = self.plan.train
-        features = ready.features[:n].astype(np.float64)
-        found = Evidence(fit, self.dataset.labels[:n], features, self.config.seed)
+        found = Evidence(
+            fit, self.dataset.labels[:n], ready.features[:n].astype(np.float64), self.config.seed,
+            mirrored=views.mirrored, smoothed=views.smoothed, appearance=views.appearance,
+        )  # fmt: skip
         return found if along is None else along.complete(found)
 
     def _along(self, ready: Prepared, fit: Fit) -> Along:
         """The real network trained once, and what leaving out each image does to that run."""
         config, kernel = self.config, self.config.kernel
         recipe, task = real_recipe(config, fit.problem), ready.task(fit.problem.residual)
-        shared = planning.is_shared(kernel, config.scope) and self.plan.outputs > 1
         with self.timings.stage("training"):
             run = recorded.record(task, recipe, self.partial.working, self.report, config.segments)
             spread = recorded.gradient_spread(task, run, self.dataset.labels[: task.n], self.report)
         with self.timings.stage("segments"):
             chosen = recorded.choose_segments(
-                task, run, ready.coordinates(kernel), config.segments, config.seed, self.report, self.plan.work, shared
+                task,
+                run,
+                ready.coordinates(kernel),
+                config.segments,
+                config.seed,
+                self.report,
+                self.plan.work,
+                self._shared,
             )
         with self.timings.stage("along"):
             changes = unrolled.leave_each_out(run.record, chosen.segments, self.report)
@@ -251,8 +312,9 @@ class Stages:
         assert wanted is not None
         return Along(run.record, chosen, changes, spread, outputs, wanted)
 
-    def _write_arrays(self, fit: Fit, features: np.ndarray, along: Along | None) -> None:
+    def _write_arrays(self, evidence: Evidence, features: np.ndarray, along: Along | None) -> None:
         """Changes and losses of predictions are those of the truest method that the run has."""
+        fit = evidence.fit
         wanted = fit.problem.val_targets
         assert wanted is not None
         change, outputs = fit.leave_each_out().val_change, fit.val_outputs
@@ -269,6 +331,7 @@ class Stages:
             "residual": fit.problem.residual,
             "val_outputs": fit.val_outputs,
             "coefficients": fit.coefficients,
+            "held_out": evidence.held_out.outputs,
             **(along.arrays() if along is not None else {}),
         }
         for name, values in arrays.items():

@@ -31,6 +31,9 @@ LIBRARIES, LEAST_WORK, MOST_WORK = int(1.1 * GIB), GIB // 2, 4 * GIB
 SLOPES = 8
 #: Segments that a training run is expected to need, and how much slower convolutions train than plain products run.
 SEGMENTS, TRAINING_COST = 4, 2.0
+#: Views of every training image that the network runs over besides (``models.views``), and kernels between the images
+#: that are decomposed to judge labels (``scores.held_out``).
+VIEWS, JUDGES = 2, 3
 #: Bytes of the activations of a batch, and of image files that one core decodes in a second.
 BATCH_MEMORY, DECODED = 2**28, 25e6
 #: Kernels and scopes, best first, by how well they rank the images at the ridge of least leave-one-out error: rank
@@ -60,6 +63,7 @@ STAGE_WORDS = {
     "writing": "Writing the run",
     "sources": "Comparing the sources",
     "classes": "Asking what each class needs",
+    "review": "Gathering the evidence",
     "export": "Writing the images",
 }
 
@@ -187,15 +191,15 @@ def reading(facts: Facts, images: int) -> float:
 def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes, facts: Facts) -> dict[str, float]:
     n, rows = sizes.train + sizes.validation, sizes.train * sizes.rows
     forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
-    eigen = 10.0 * float(rows) ** 3 / gemm_rate() * 2
+    eigen, held_out = (10.0 * float(size) ** 3 / gemm_rate() * 2 for size in (rows, sizes.train))
     search = config.ridge is None or config.steps is not None
     return {
         "weights": 0.0,
         "images": 9.0 + reading(facts, n),
-        "features": 1.0 + forward,
+        "features": 1.0 + forward * (1 + VIEWS * sizes.train / n),
         "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
         "ridge": eigen + 0.3 if search else 0.0,
-        "scores": 0.3 + (eigen if config.steps is not None else eigen / 4),
+        "scores": 0.3 + (eigen if config.steps is not None else eigen / 4) + JUDGES * held_out,
         **(_along(config, sizes) if config.method == ALONG_TRAINING else {}),
         "map": 1.0,
         "writing": 1.0 + n / 2000,

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sampleinfo import models, pictures, planning, targets
+from sampleinfo import models, pictures, planning, planting, targets
+from sampleinfo.appearance import appearance
 from sampleinfo.config import SUBSET_SIZE, RunConfig
 from sampleinfo.descent import Task, trained_names
 from sampleinfo.devices import choose_device, device_of
@@ -20,6 +21,7 @@ from sampleinfo.jacobians import Coordinates, all_coordinates, in_scope, random_
 from sampleinfo.kernels import Inputs
 from sampleinfo.models.heads import Head, closed_form_head
 from sampleinfo.models.pretrained import Network
+from sampleinfo.models.views import mirrored, smoothed
 from sampleinfo.parallel import Each, over_images
 from sampleinfo.planning import Estimate
 from sampleinfo.problem import Problem
@@ -114,6 +116,21 @@ def read_inputs(config: RunConfig, settled: Settled, report: Reporter) -> np.nda
     return np.stack(found)
 
 
+def planted(
+    config: RunConfig, settled: Settled, pixels: np.ndarray, network: Network, report: Reporter = silent
+) -> np.ndarray:
+    """The same (N, s, s, 3) where no pictures are to be spoilt or attacked; else a copy in which they are."""
+    if not len(settled.planted) or planting.find(config.plant).changes == planting.LABELS:
+        return pixels
+    network.module.to(choose_device(config.device))
+    n, dataset, out = settled.plan.train, settled.dataset, np.array(pixels)
+    out[:n] = planting.planted(
+        network, out[:n], dataset.labels[:n], len(dataset.class_names), config.plant, settled.planted, config.seed,
+        report,
+    )  # fmt: skip
+    return out
+
+
 def prepare(
     config: RunConfig, settled: Settled, pixels: np.ndarray, network: Network, report: Reporter = silent
 ) -> Prepared:
@@ -124,13 +141,35 @@ def prepare(
     return Prepared(config, settled.plan, settled.dataset, network, pixels, features, outputs, head)
 
 
-def _features(network: Network, pixels: np.ndarray, report: Reporter) -> tuple[np.ndarray, FloatArray]:
-    """(N, features) float32 penultimate features and (N, k) initial outputs."""
+@dataclass(frozen=True)
+class Views:
+    """Of the training images: (n, d) features of the mirrored and of the smoothed, (n, 4) statistics of the pixels."""
+
+    mirrored: FloatArray
+    smoothed: FloatArray
+    appearance: FloatArray
+
+
+def views(ready: Prepared, report: Reporter = silent) -> Views:
+    """Run the network over the mirrored and the smoothed training images, and look at the pixels."""
+    pixels = ready.pixels[: ready.plan.train]
+    flipped, soft = (_features(ready.network, pixels, report, view)[0] for view in (mirrored, smoothed))
+    return Views(flipped.astype(np.float64), soft.astype(np.float64), appearance(pixels))
+
+
+def _same(images: Tensor) -> Tensor:
+    return images
+
+
+def _features(
+    network: Network, pixels: np.ndarray, report: Reporter, view: Callable[[Tensor], Tensor] = _same
+) -> tuple[np.ndarray, FloatArray]:
+    """(N, features) float32 penultimate features and (N, k) initial outputs of a view of the images."""
     features, outputs = [], []
     step = planning.batch_size(network.spec)
     for start in range(0, len(pixels), step):
         images = network.normalise(np.array(pixels[start : start + step])).to(device_of(network.module))
-        part, out = network.features_and_outputs(images)
+        part, out = network.features_and_outputs(view(images))
         features.append(part.cpu().numpy())
         outputs.append(out.cpu().double().numpy())
         report("features", min(start + step, len(pixels)), len(pixels))

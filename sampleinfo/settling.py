@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sampleinfo import datasets, models, planning
-from sampleinfo.config import RunConfig
+import numpy as np
+
+from sampleinfo import corrections, datasets, models, planning, planting
+from sampleinfo.config import NOTHING, RunConfig
 from sampleinfo.datasets import Facts, Options, facts, problems
 from sampleinfo.datasets.problems import Finding
 from sampleinfo.errors import InvalidData
 from sampleinfo.models import ModelSpec
 from sampleinfo.planning import Estimate
-from sampleinfo.types import TRAIN, Dataset, Reporter
+from sampleinfo.types import TRAIN, Dataset, IntArray, Reporter
 
 #: Share of the stage "images" after which every image has been read once.
 INSPECTED = 0.6
@@ -21,11 +23,25 @@ INSPECTED = 0.6
 
 @dataclass(frozen=True)
 class Settled:
-    """The images of a run, training images first; the plan for them; what was found wrong with the whole data set."""
+    """The images of a run, training images first; the plan for them; what was found wrong with the whole data set.
+
+    ``given`` is the data set before corrections and plants, ``kept`` (N,) the rows of it that ``dataset`` consists of.
+    ``planted``: the training rows of ``dataset`` that an error is planted into.
+    """
 
     dataset: Dataset
     plan: Estimate
     findings: tuple[Finding, ...]
+    given: Dataset
+    kept: IntArray
+    planted: IntArray
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Training and validation images before any was dropped: what has to be asked for to get the same split."""
+        assert self.given.split is not None
+        train = self.given.split.count(TRAIN)
+        return train, len(self.given) - train
 
 
 def canonical(config: RunConfig) -> RunConfig:
@@ -65,9 +81,39 @@ def settle(config: RunConfig, report: Reporter) -> Settled:
     assert parts.split is not None
     train = parts.split.count(TRAIN)
     _check_asked(config, whole.name, train, len(parts) - train)
-    if (train, len(parts) - train) != (plan.train, plan.validation):
-        plan = planning.estimate(replace(config, train=train, validation=len(parts) - train), facts.of(whole, name))
-    return Settled(parts, plan, tuple(problems.findings(whole)))
+    dataset, rows = _corrected(parts, config)
+    assert dataset.split is not None
+    train = dataset.split.count(TRAIN)
+    if (train, len(dataset) - train) != (plan.train, plan.validation):
+        plan = planning.estimate(replace(config, train=train, validation=len(dataset) - train), facts.of(whole, name))
+    dataset, planted = _planted(dataset, train, config)
+    return Settled(dataset, plan, tuple(problems.findings(whole)), parts, rows, planted)
+
+
+def _corrected(dataset: Dataset, config: RunConfig) -> tuple[Dataset, IntArray]:
+    """With the right labels and without what is dropped; and the rows that are left.
+
+    Raises:
+        InvalidData: nothing is left to train or to validate on.
+    """
+    if not config.corrections:
+        return dataset, np.arange(len(dataset))
+    rows = corrections.kept(dataset, config.corrections)
+    found = corrections.relabelled(dataset, config.corrections).subset(rows)
+    if len(set(found.split or ())) < 2:
+        raise InvalidData("no training or no validation image is left; drop fewer.")
+    return found, rows
+
+
+def _planted(dataset: Dataset, train: int, config: RunConfig) -> tuple[Dataset, IntArray]:
+    """With wrong labels where these are planted; and the training rows that an error goes into."""
+    if config.plant == NOTHING:
+        return dataset, np.zeros(0, dtype=np.int64)
+    rows = planting.rows(train, config.planted, config.seed)
+    if planting.find(config.plant).changes != planting.LABELS:
+        return dataset, rows
+    wrong = planting.wrong_labels(dataset.labels, len(dataset.class_names), rows, config.seed)
+    return replace(dataset, labels=wrong), rows
 
 
 def _check_asked(config: RunConfig, name: str, train: int, validation: int) -> None:

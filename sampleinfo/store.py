@@ -26,6 +26,8 @@ FORMAT = 1
 SUMMARY, SAMPLES, PROBLEMS = "run.json", "samples.parquet", "problems.csv"
 #: What the columns of the data set's own metadata begin with in the table of samples.
 METADATA = "meta."
+#: The column of a run with planted errors that says into which images.
+PLANTED = "planted"
 REQUIRED = {"format", "created", "title", "fingerprint", "config", "dataset", "model", "sizes", "kernel", "ridge",
             "accuracy", "timings", "versions", "machine"}  # fmt: skip
 COLUMNS = {"sample_id", "label", "class_name", "source", "split", "umap_x", "umap_y", "pca_x", "pca_y", "predicted",

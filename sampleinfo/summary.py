@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from sampleinfo import datasets, store
-from sampleinfo.config import RunConfig
+from sampleinfo import corrections, datasets, planting, store
+from sampleinfo.config import NOTHING, RunConfig
 from sampleinfo.datasets import problems
 from sampleinfo.linearized import Training
 from sampleinfo.settling import Settled, find_model, network_identity
@@ -25,8 +25,8 @@ PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "umap-learn"
 
 @dataclass(frozen=True)
 class Results:
-    """Fingerprints of run and data, what is known of network and kernel, how it was trained, seconds per stage, and
-    what is known of the real training run, where there was one."""
+    """Fingerprints of run and data, what is known of network and kernel, how it was trained, seconds per stage, what is
+    known of the real training run, where there was one, and of the network that judges labels."""
 
     identity: str
     data_identity: str
@@ -36,6 +36,7 @@ class Results:
     choice: Choice | None
     seconds: dict[str, float]
     along: dict[str, Any] | None = None
+    suspicion: dict[str, Any] | None = None
 
 
 def summary(config: RunConfig, settled: Settled, results: Results, table: pd.DataFrame) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def summary(config: RunConfig, settled: Settled, results: Results, table: pd.Dat
     return {
         "format": store.FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "title": f"{data.name} · {spec.name}",
+        "title": " · ".join([data.name, spec.name, *_changes(config)]),
         "fingerprint": results.identity,
         "config": config.as_dict(),
         "dataset": {"name": data.name, "title": title, "fingerprint": results.data_identity,
@@ -64,12 +65,22 @@ def summary(config: RunConfig, settled: Settled, results: Results, table: pd.Dat
         "ridge": {"value": training.ridge,
                   "how": "leave-one-out error" if choice and training.steps is None else "given"},
         "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
-        "along": results.along,
+        "along": results.along, "suspicion": results.suspicion,
         "noise_variance": 1.0,
         "timings": results.seconds,
         "planned_seconds": round(plan.seconds, 1), "planned_memory": plan.memory,
         "versions": versions(), "machine": machine(),
     }  # fmt: skip
+
+
+def _changes(config: RunConfig) -> list[str]:
+    """What was corrected and planted, in words."""
+    relabelled, dropped = corrections.counts(config.corrections)
+    parts = [f"{relabelled} relabelled"] * bool(relabelled) + [f"{dropped} dropped"] * bool(dropped)
+    found = [f"corrected: {', '.join(parts)}"] if parts else []
+    if config.plant != NOTHING:
+        found.append(f"{config.planted:.0%} planted: {planting.find(config.plant).title.lower()}")
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,8 @@ A new task is a plan, its work, and an entry in ``TASKS``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from sampleinfo.validations import Request
 SCORE, CHECK, FETCH, VALIDATE, SUMMARIZE, EXPORT, ANALYSE = (
     "score", "check", "fetch", "validate", "summarize", "export", "analyse"
 )  # fmt: skip
-#: Files in the folder of a job: its first results, and the rows of the run that it is about.
-PREVIEW, ROWS = "preview.parquet", "rows.npy"
+#: Files in the folder of a job: its first results, the rows of the run that it is about, and their corrected labels.
+PREVIEW, ROWS, LABELS = "preview.parquet", "rows.npy", "labels.json"
 #: Seconds in which the images of a set are found, and in which one is written.
 FINDING, WRITING = 3.0, 0.004
 
@@ -58,11 +59,18 @@ class Task:
     stopped: str = "Finished blocks are kept; start it again to go on."
 
 
-def export_options(run: Run, rows: IntArray, path: Path, format: str, name: str) -> dict[str, Any]:
-    """The options of ``EXPORT``: writing the set ``name`` to ``path``; the rows themselves go into a file."""
-    digest = hashlib.sha256(np.asarray(rows, dtype=np.int64).tobytes()).hexdigest()[:16]
+def export_options(
+    run: Run, rows: IntArray, path: Path, format: str, name: str, labels: Mapping[str, str] = exports.AS_GIVEN
+) -> dict[str, Any]:  # fmt: skip
+    """The options of ``EXPORT``: writing the set ``name`` to ``path``; rows and corrected labels go into files.
+
+    Their digests are among the options, so that only the same set with the same labels is the same job.
+    """
+    numbers, classes = np.asarray(rows, dtype=np.int64).tobytes(), json.dumps(sorted(labels.items())).encode()
     return {
-        "run": run.id, "format": format, "path": str(path), "name": name, "images": len(rows), "rows": digest,
+        "run": run.id, "format": format, "path": str(path), "name": name, "images": len(rows),
+        "rows": hashlib.sha256(numbers).hexdigest()[:16],
+        "labels": hashlib.sha256(classes).hexdigest()[:16] if labels else "",
     }  # fmt: skip
 
 
@@ -158,8 +166,20 @@ def _export(order: Order) -> str:
         rows = np.load(file, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise StorageError(f"{file} cannot be read; choose the set again.") from error
-    exports.take_away(store.open_run(options["run"]), rows, Path(options["path"]), options["format"], order.report)
-    return str(options["run"])
+    run, path, labels = store.open_run(options["run"]), Path(options["path"]), _labels(order)
+    exports.take_away(run, rows, path, options["format"], order.report, labels)
+    return run.id
+
+
+def _labels(order: Order) -> dict[str, str]:
+    """The corrected labels that an export applies, if any."""
+    if not order.options.get("labels"):
+        return {}
+    file = order.folder / LABELS
+    try:
+        return {str(name): str(class_name) for name, class_name in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise StorageError(f"{file} cannot be read; choose the set again.") from error
 
 
 TASKS = {

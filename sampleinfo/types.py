@@ -157,6 +157,13 @@ class Dataset:
             digest.update(each.encode())
         return digest.hexdigest()
 
+    def images_fingerprint(self) -> str:
+        """SHA-256 over names, split and pixels: what a kernel depends on, whatever the labels."""
+        digest = hashlib.sha256(json.dumps([self.sample_ids, self.split]).encode())
+        for each in self.image_hashes():
+            digest.update(each.encode())
+        return digest.hexdigest()
+
 
 def image_hash(image: ImageArray) -> str:
     """SHA-256 of shape and pixels."""

@@ -112,6 +112,7 @@ def reopen(run: Run, report: Reporter = silent, timings: Timings | None = None) 
         pixels = prepared.read_inputs(config, settled, report)
     with timings.stage("features"):
         network = prepared.load(config, settled.plan.outputs)
+        pixels = prepared.planted(config, settled, pixels, network, report)
         return prepared.prepare(config, settled, pixels, network, report)
 
 

@@ -27,10 +27,22 @@ from sqlalchemy import create_engine, make_url, text
 
 from sampleinfo import decisions
 from sampleinfo.config import RunConfig
-from sampleinfo.decisions import Book, Conflict, collection_of, default_author, open_decisions
+from sampleinfo.decisions import (
+    DROP,
+    KEEP,
+    RELABEL,
+    UNSURE,
+    Book,
+    Conflict,
+    Verdict,
+    collection_of,
+    default_author,
+    open_decisions,
+)
 from sampleinfo.decisions.tables import metadata
 from sampleinfo.errors import InvalidSetting, SampleInfoError, StorageError, UnknownName
 
+TWO, THREE = Verdict(RELABEL, "two"), Verdict(RELABEL, "three")
 POSTGRES = "SAMPLEINFO_TEST_POSTGRES"
 SERVER = pytest.mark.skipif(
     POSTGRES not in os.environ,
@@ -83,7 +95,7 @@ def reopened(address: str, author: str = "Ann") -> Book:
 def everything(book: Book) -> tuple[Any, ...]:
     sets = [(each.name, book.members(each.name)) for each in book.sets()]
     assert [each.size for each in book.sets()] == [len(ids) for _, ids in sets]
-    return sets, book.tags(), book.notes(), book.labels()
+    return sets, book.tags(), book.notes(), book.verdicts()
 
 
 def one_of_each(book: Book) -> list[Callable[[], Any]]:
@@ -101,8 +113,11 @@ def one_of_each(book: Book) -> list[Callable[[], Any]]:
         lambda: book.note("a", "a three?", expected=None),
         lambda: book.note("a", "a two", expected="a three?"),
         lambda: book.note("a", None, expected="a two"),
-        lambda: book.relabel(["a", "b"], "three", expected={}),
-        lambda: book.relabel(["b"], None, expected={"b": "three"}),
+        lambda: book.judge(["a", "b"], THREE, expected={}),
+        lambda: book.judge(["b"], None, expected={"b": THREE}),
+        lambda: book.judge(["a", "c"], Verdict(DROP), expected={"a": THREE}),
+        lambda: book.judge(["c"], Verdict(UNSURE), expected=book.verdicts()),
+        lambda: book.judge(["b"], Verdict(KEEP), expected={"b": None}),
     ]
 
 
@@ -141,13 +156,13 @@ def test_marks_round_trip(address: str, ann: Book) -> None:
     ann.tag(["a"], "twin")
     ann.untag(["a"], "twin")
     ann.note("a", "two or three?", expected=None)
-    ann.relabel(["a", "b"], "three", expected={})
+    ann.judge(["a", "b"], THREE, expected={})
     book = reopened(address)
     assert book.tags() == {"check": ["b", "a"]}
     assert book.notes() == {"a": "two or three?"}
     assert book.labels() == {"a": "three", "b": "three"}
     book.note("a", "", expected="two or three?")
-    book.relabel(["a"], None, expected=book.labels())
+    book.judge(["a"], None, expected=book.verdicts())
     assert book.notes() == {}
     assert book.labels() == {"b": "three"}
 
@@ -165,14 +180,14 @@ def test_collections_know_nothing_of_each_other(address: str, ann: Book) -> None
 def test_what_changes_nothing_leaves_no_trace(ann: Book) -> None:
     ann.create_set("blurry", ["a"])
     ann.note("a", "so", expected=None)
-    ann.relabel(["a"], "three", expected={})
+    ann.judge(["a"], THREE, expected={})
     ann.tag(["a"], "check")
     before = ann.revision()
     nothing = [
         ann.add("blurry", ["a"]), ann.remove("blurry", ["b"]), ann.replace("blurry", ["a"]), ann.add("blurry", []),
         ann.rename_set("blurry", "blurry"), ann.tag(["a"], "check"), ann.tag([], "new"), ann.untag(["b"], "check"),
         ann.untag(["a"], "unknown"), ann.note("a", "so", expected="never seen"), ann.note("b", None, expected=None),
-        ann.relabel(["a"], "three", expected={}), ann.relabel([], "three", expected={}),
+        ann.judge(["a"], THREE, expected={}), ann.judge([], THREE, expected={}), ann.judge(["b"], None, expected={}),
     ]  # fmt: skip
     assert nothing == [None] * len(nothing)
     assert ann.revision() == before == len(ann.history())
@@ -187,9 +202,12 @@ def test_every_edit_is_in_the_history_in_plain_words(ann: Book, bob: Book) -> No
     bob.tag(["z"], "check")
     ann.undo()
     assert [(each.author, each.words, each.undone) for each in ann.history()] == [
-        ("Ann", "Undid: gave image 'b' its own label back.", False),
+        ("Ann", "Undid: kept image 'b'.", False),
         ("Bob", "Tagged image 'z' 'check'.", False),
-        ("Ann", "Gave image 'b' its own label back.", True),
+        ("Ann", "Kept image 'b'.", True),
+        ("Ann", "Marked image 'c' as unsure.", False),
+        ("Ann", "Dropped 2 images.", False),
+        ("Ann", "Took the verdict on image 'b' back.", False),
         ("Ann", "Relabelled 2 images as 'three'.", False),
         ("Ann", "Removed the note on image 'a'.", False),
         ("Ann", "Noted on image 'a': 'a two'.", False),
@@ -374,9 +392,9 @@ def test_undo_of_a_note_that_another_changed_is_a_conflict(ann: Book, bob: Book)
     assert ann.undo().words == "Undid: tagged image 'a' 'check'."
 
 
-def test_undo_of_labels_leaves_those_that_another_changed(ann: Book, bob: Book) -> None:
-    ann.relabel(["a", "b"], "two", expected={})
-    bob.relabel(["a"], "three", expected={"a": "two"})
+def test_undo_of_verdicts_leaves_those_that_another_changed(ann: Book, bob: Book) -> None:
+    ann.judge(["a", "b"], TWO, expected={})
+    bob.judge(["a"], THREE, expected={"a": TWO})
     ann.undo()
     assert ann.labels() == {"a": "three"}
     ann.redo()
@@ -386,13 +404,78 @@ def test_undo_of_labels_leaves_those_that_another_changed(ann: Book, bob: Book) 
     assert ann.labels() == {"a": "two"}
 
 
+# ---- verdicts
+
+
+def test_a_change_of_verdict_goes_back_and_forth_across_reopening(address: str, ann: Book) -> None:
+    steps = [Verdict(KEEP), TWO, THREE, Verdict(DROP), Verdict(UNSURE), None, Verdict(DROP)]
+    for verdict in steps:
+        book = reopened(address)
+        done = book.judge(["a", "b"], verdict, expected=book.verdicts())
+        assert done is not None and done.kind == "judge"
+        assert reopened(address).verdicts() == ({} if verdict is None else {"a": verdict, "b": verdict})
+    for verdict in [*steps[-2::-1], None]:
+        reopened(address).undo()
+        assert reopened(address).verdicts() == ({} if verdict is None else {"a": verdict, "b": verdict})
+    for verdict in steps:
+        reopened(address).redo()
+        assert reopened(address).verdicts() == ({} if verdict is None else {"a": verdict, "b": verdict})
+    assert [each.words for each in ann.history(7)][::-1] == [
+        "Did again: kept 2 images.", "Did again: relabelled 2 images as 'two'.",
+        "Did again: relabelled 2 images as 'three'.", "Did again: dropped 2 images.",
+        "Did again: marked 2 images as unsure.", "Did again: took the verdict on 2 images back.",
+        "Did again: dropped 2 images.",
+    ]  # fmt: skip
+
+
+def test_corrections_are_labels_and_drops_sorted(address: str, ann: Book) -> None:
+    given = {"d": THREE, "c": Verdict(DROP), "e": Verdict(KEEP), "f": Verdict(UNSURE), "a": Verdict(DROP), "é": TWO}
+    for name, verdict in (given | {"b": THREE, "Z": TWO}).items():
+        ann.judge([name], verdict, expected={})
+    book = reopened(address)
+    wanted = (("Z", "two"), ("a", None), ("b", "three"), ("c", None), ("d", "three"), ("é", "two"))
+    assert book.corrections() == wanted
+    assert book.labels() == {name: label for name, label in wanted if label is not None}
+    assert book.dropped() == ["a", "c"]
+
+
+def test_classes_may_be_called_anything(address: str, ann: Book) -> None:
+    names = [*IDS, "three", "a:b", ":", "relabel:", "keep", "drop:", "x" * 20_000]
+    wanted = {f"{number:02}": Verdict(RELABEL, name) for number, name in enumerate(names)}
+    for image, verdict in wanted.items():
+        assert Verdict.from_text(verdict.to_text()) == verdict and str(verdict) == f"relabel as {verdict.class_name}"
+        action = ann.judge([image], verdict, expected={})
+        assert action is not None and action.words.isprintable() and len(action.words) < 400
+    assert reopened(address).verdicts() == wanted
+    assert ann.corrections() == tuple((image, verdict.class_name) for image, verdict in wanted.items())
+
+
+def test_verdicts_that_cannot_be(ann: Book) -> None:
+    for kind in ("label", "", "KEEP", "relabel:three"):
+        with pytest.raises(InvalidSetting, match="a verdict must be one of keep, relabel, drop, unsure; got"):
+            Verdict(kind)
+    for kind in (KEEP, DROP, UNSURE):
+        with pytest.raises(InvalidSetting, match=f"only the verdict 'relabel' has a class; got 'three' with '{kind}'"):
+            Verdict(kind, "three")
+        assert Verdict.from_text(Verdict(kind).to_text()) == Verdict(kind)
+    for name in (None, ""):
+        with pytest.raises(InvalidSetting, match="the verdict 'relabel' needs the class that is right; got none"):
+            Verdict(RELABEL, name)
+    with pytest.raises(InvalidSetting, match="the name of a class may have 20000 characters at most, got 20001"):
+        Verdict(RELABEL, "x" * 20_001)
+    for stored in ("", "hide", "relabel", "relabel:", "keep:", "drop:three"):
+        with pytest.raises(StorageError, match=r"a verdict that this version does not know: .* Update sampleinfo"):
+            Verdict.from_text(stored)
+    assert ann.revision() == 0
+
+
 # ---- several people at once
 
 
 def test_a_note_that_another_wrote_meanwhile_is_a_conflict(ann: Book, bob: Book) -> None:
     ann.note("a", "two", expected=None)
     with pytest.raises(
-        Conflict, match=r"note of image 'a' is not as you saw it \(none\): Ann changed it to 'two', 2"
+        Conflict, match=r"note on image 'a' is not as you saw it \(none\): Ann changed it to 'two', 2"
     ) as caught:
         bob.note("a", "three", expected=None)
     assert (caught.value.author, caught.value.value) == ("Ann", "two")
@@ -407,14 +490,22 @@ def test_a_note_that_another_wrote_meanwhile_is_a_conflict(ann: Book, bob: Book)
     assert ann.notes() == {"a": "three"}
 
 
-def test_labels_change_all_or_none(ann: Book, bob: Book) -> None:
-    seen = bob.labels()
-    ann.relabel(["b"], "two", expected=seen)
-    with pytest.raises(Conflict, match="label of image 'b'"):
-        bob.relabel(["a", "b"], "three", expected=seen)
+def test_verdicts_change_all_or_none(ann: Book, bob: Book) -> None:
+    seen = bob.verdicts()
+    ann.judge(["b"], TWO, expected=seen)
+    with pytest.raises(
+        Conflict, match=r"verdict on image 'b' is not as you saw it \(none\): Ann changed it to 'relabel as two', 2"
+    ) as caught:
+        bob.judge(["a", "b"], THREE, expected=seen)
+    assert Verdict.from_text(str(caught.value.value)) == TWO
     assert ann.labels() == {"b": "two"}
-    bob.relabel(["a", "b"], "three", expected=bob.labels())
+    bob.judge(["a", "b"], THREE, expected=bob.verdicts())
     assert ann.labels() == {"a": "three", "b": "three"}
+    with pytest.raises(Conflict, match=r"not as you saw it \('relabel as two'\): Bob changed it to 'relabel as three'"):
+        ann.judge(["b"], Verdict(DROP), expected={"b": TWO})
+    with pytest.raises(Conflict, match=r"cannot undo .* \('relabel as two'\): Bob changed it to 'relabel as three'"):
+        ann.undo()
+    assert ann.judge(["b"], THREE, expected={"b": TWO}) is None, "both want the same"
 
 
 def test_threads_and_two_authors_lose_nothing(address: str, ann: Book, bob: Book) -> None:
@@ -533,14 +624,16 @@ def test_hostile_names(ann: Book, name: str) -> None:
 def test_hostile_ids_and_texts(address: str, ann: Book) -> None:
     ann.create_set("all", IDS)
     ann.tag(IDS, "all")
-    ann.relabel(IDS, "a\0\udcff'", expected={})
+    ann.judge(IDS, Verdict(RELABEL, "a\0\udcff'"), expected={})
     for each in IDS:
         ann.note(each, each, expected=None)
     ann.remove("all", IDS[::2])
     assert ann.members("all") == IDS[1::2]
     ann.undo()
-    expected = ([("all", IDS)], {"all": IDS}, {each: each for each in IDS}, dict.fromkeys(IDS, "a\0\udcff'"))
+    judged = dict.fromkeys(IDS, Verdict(RELABEL, "a\0\udcff'"))
+    expected = ([("all", IDS)], {"all": IDS}, {each: each for each in IDS}, judged)
     assert everything(reopened(address)) == expected
+    assert ann.corrections() == tuple((each, "a\0\udcff'") for each in sorted(IDS))
     assert all(each.words.isprintable() for each in ann.history())
 
 
@@ -806,7 +899,7 @@ def test_the_number_of_questions_does_not_grow_with_the_images(ann: Book) -> Non
         ann.remove(name, ids)
         ann.undo()
         ann.members(name)
-        ann.relabel(ids, "three", expected=ann.labels())
+        ann.judge(ids, THREE, expected=ann.verdicts())
         counts.append(len(asked))
     assert counts[1] <= counts[0] < 60
 
@@ -859,6 +952,7 @@ ID = st.sampled_from(["a", "b", "c", "d", "e'", "\0"])
 SOME = st.lists(ID, max_size=5)
 NAME = st.sampled_from(["one", "two", "three"])
 TEXT = st.sampled_from([None, "x", "y"])
+VERDICT = st.sampled_from([None, Verdict(KEEP), Verdict(DROP), Verdict(UNSURE), TWO, Verdict(RELABEL, "a:\0")])
 
 
 def lower(words: str) -> str:
@@ -872,17 +966,17 @@ class Model:
         self.sets: dict[str, list[str]] = {}
         self.tags: dict[str, list[str]] = {}
         self.notes: dict[str, str] = {}
-        self.labels: dict[str, str] = {}
+        self.verdicts: dict[str, Verdict] = {}
         self.past: list[Any] = []
         self.future: list[Any] = []
 
     def state(self) -> Any:
         copies = ({name: list(ids) for name, ids in each.items()} for each in (self.sets, self.tags))
-        return (*copies, dict(self.notes), dict(self.labels))
+        return (*copies, dict(self.notes), dict(self.verdicts))
 
     def set_state(self, state: Any) -> None:
-        self.sets, self.tags, self.notes, self.labels = state
-        self.sets, self.tags, self.notes, self.labels = self.state()
+        self.sets, self.tags, self.notes, self.verdicts = state
+        self.sets, self.tags, self.notes, self.verdicts = self.state()
 
 
 class Decided(RuleBasedStateMachine):
@@ -991,22 +1085,22 @@ class Decided(RuleBasedStateMachine):
             lambda: self.write(self.model.notes, [sample_id], text, {sample_id: seen}),
         )
 
-    @rule(ids=SOME, text=TEXT, fresh=st.booleans())
-    def relabel(self, ids: list[str], text: str | None, fresh: bool) -> None:
-        seen = dict(self.model.labels) if fresh else {}
+    @rule(ids=SOME, verdict=VERDICT, fresh=st.booleans())
+    def judge(self, ids: list[str], verdict: Verdict | None, fresh: bool) -> None:
+        seen = dict(self.model.verdicts) if fresh else {}
         self.edit(
-            lambda: self.book.relabel(ids, text, expected=seen),
-            lambda: self.write(self.model.labels, ids, text, seen),
+            lambda: self.book.judge(ids, verdict, expected=seen),
+            lambda: self.write(self.model.verdicts, ids, verdict, seen),
         )
 
     @staticmethod
-    def write(values: dict[str, str], ids: list[str], text: str | None, seen: Any) -> None:
+    def write(values: dict[str, Any], ids: list[str], value: Any, seen: Any) -> None:
         for each in dict.fromkeys(ids):
-            if values.get(each) not in (text, seen.get(each)):
+            if values.get(each) not in (value, seen.get(each)):
                 raise KeyError(each)
             values.pop(each, None)
-            if text is not None:
-                values[each] = text
+            if value is not None:
+                values[each] = value
 
     @rule()
     def undo(self) -> None:
@@ -1038,8 +1132,9 @@ class Decided(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        sets, tags, notes, labels = everything(self.book)
-        assert (dict(sets), tags, notes, labels) == self.model.state()
+        sets, tags, notes, verdicts = everything(self.book)
+        assert (dict(sets), tags, notes, verdicts) == self.model.state()
+        assert set(dict(self.book.corrections())) == {*self.book.labels(), *self.book.dropped()}
         assert self.book.revision() == self.edits == len(self.book.history(10_000))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sampleinfo import information, linearized, scores
 from sampleinfo.linearized import Problem, Training
-from sampleinfo.scores import ALONG, CHECKPOINTS, FEATURES, FIT, KINDS, SCORES, Evidence, find
+from sampleinfo.scores import ALONG, APPEARANCE, CHECKPOINTS, FEATURES, FIT, KINDS, SCORES, SMOOTHED, Evidence, find
 from sampleinfo.unrolled import Changes
 from tests.reference import LinearNetwork, random_network, shared_network, shared_problem
 
@@ -41,16 +41,21 @@ def evidence_of(problem: Problem, labels: np.ndarray, training: Training, seed: 
     """With everything that a run can have."""
     rng, fit = np.random.default_rng(seed), linearized.fit(problem, training)
     changes = Changes(fit.leave_each_out().val_change, 2 * information.weight_information(fit))
-    return Evidence(fit, labels, rng.normal(size=(N, D)), 0, changes, rng.uniform(1, 2, N))
+    features = rng.normal(size=(N, D))
+    views = {"mirrored": features + rng.normal(size=(N, D)), "smoothed": features + rng.normal(size=(N, D)) / 4}
+    return Evidence(
+        fit, labels, features, 0, changes, rng.uniform(1, 2, N), appearance=rng.normal(size=(N, 4)), **views
+    )
 
 
 def reordered(evidence: Evidence, order: np.ndarray) -> Evidence:
     """The same with the samples in another order."""
     changes, features, spread = evidence.changes, evidence.features, evidence.gradient_spread
     assert changes is not None and features is not None and spread is not None
+    views = {name: getattr(evidence, name)[order] for name in ("mirrored", "smoothed", "appearance")}
     fit = linearized.fit(evidence.fit.problem.subset(order), evidence.fit.training)
     moved = Changes(changes.val_change[:, :, order], changes.weight_change[order])
-    return Evidence(fit, evidence.labels[order], features[order], evidence.seed, moved, spread[order])
+    return Evidence(fit, evidence.labels[order], features[order], evidence.seed, moved, spread[order], **views)
 
 
 def some_evidence(k: int = 1, training: str = "ridge", seed: int = 0) -> tuple[LinearNetwork, Evidence]:
@@ -83,7 +88,7 @@ def test_every_score_says_what_it_is(name: str) -> None:
     score = find(name)
     assert score.name == name and importlib.import_module(f"sampleinfo.scores.{name}").SCORE is score
     assert score.sentence.endswith(".") and score.assumes.endswith(".") and score.unit and score.title
-    assert score.kind in KINDS and score.needs in (FIT, FEATURES, ALONG, CHECKPOINTS)
+    assert score.kind in KINDS and score.needs in (FIT, FEATURES, ALONG, CHECKPOINTS, SMOOTHED, APPEARANCE)
 
 
 def test_the_first_scores_stay_the_first() -> None:
@@ -128,4 +133,4 @@ def test_the_same_changes_give_the_same_nats(name: str) -> None:
 
 def test_evidence_and_scores_are_named_in_one_place() -> None:
     files = {path.stem for path in Path(scores.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "base", "leverage"} == set(SCORES)
+    assert files - {"__init__", "base", "held_out", "leverage"} == set(SCORES)

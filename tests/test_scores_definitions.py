@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sampleinfo import linearized, targets
+from sampleinfo import linearized, targets, tuning
+from sampleinfo.appearance import appearance
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.linearized import Training
 from sampleinfo.scores import Evidence, find
 from sampleinfo.scores.el2n import el2n
 from sampleinfo.scores.laplace_information import fit_head
+from sampleinfo.scores.odd_pixels import odd_pixels
+from sampleinfo.scores.outlyingness import outlyingness
 from sampleinfo.scores.prototypicality import centres
 from tests.reference import LinearNetwork, head_posterior
 from tests.test_scores import TRAININGS, D, M, N, close, some_evidence
@@ -163,11 +166,12 @@ def test_lsi_is_the_divergence_of_two_posteriors(k: int, d: int) -> None:
     assert close(found, np.array(wanted), 1e-6) and (found > 0).all()
 
 
-@pytest.mark.parametrize("d", [2, 30])
+@pytest.mark.parametrize("d", [2, 14])
 def test_the_head_has_the_least_leave_one_out_error(d: int) -> None:
     rng = np.random.default_rng(d)
     features = rng.normal(size=(N, d))
-    wanted = features[:, :2] @ rng.normal(size=(2, 3)) + 0.3 * rng.normal(size=(N, 3))
+    noise = 0.3 if d < N else 3.0  # with more features than images only noise makes one ridge better than others
+    wanted = features[:, :2] @ rng.normal(size=(2, 3)) + noise * rng.normal(size=(N, 3))
     head = fit_head(features, wanted)
 
     def left_out(ridge: float) -> float:
@@ -214,3 +218,114 @@ def test_vog_compares_images_of_a_class() -> None:
     spread, labels = np.array([1.0, 3.0, 5.0, 2.0, 2.0, 9.0]), np.array([0, 0, 0, 1, 1, 2])
     found = find("vog").compute(replace(evidence, gradient_spread=spread, labels=labels))
     np.testing.assert_allclose(found, [-np.sqrt(1.5), 0, np.sqrt(1.5), 0, 0, 0], atol=1e-12)
+
+
+def ridge_regression_without(kernel: np.ndarray, wanted: np.ndarray, ridge: float) -> np.ndarray:
+    """(n, k) predictions of every sample by kernel ridge regression on the others, one solve each."""
+    out = np.empty_like(wanted)
+    for i in range(len(wanted)):
+        rest = np.delete(np.arange(len(wanted)), i)
+        inner = kernel[np.ix_(rest, rest)] + ridge * np.eye(len(rest))
+        out[i] = kernel[i, rest] @ np.linalg.solve(inner, wanted[rest])
+    return out
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 10])
+def test_label_suspicion_is_the_error_of_the_best_kernel_and_ridge_without_the_image(k: int) -> None:
+    _, evidence = some_evidence(k)
+    features, mirrored, gram = evidence.features, evidence.mirrored, evidence.fit.problem.gram
+    assert features is not None and mirrored is not None
+    mean = sum(gram[c::k, c::k] for c in range(k)) / k
+    own = mean / np.sqrt(np.outer(np.diag(mean), np.diag(mean)))
+    rows = {"head": features, "mirror": features + mirrored}
+    kernels = {name: each @ each.T / np.outer(*2 * [np.linalg.norm(each, axis=1)]) for name, each in rows.items()}
+    kernels = {"run": own, **kernels, **{f"run+{name}": (own + each) / 2 for name, each in kernels.items()}}
+    start = 1 / max(k, 2)
+    wanted = targets.encode(evidence.labels, max(k, 2))
+    outputs = {
+        (name, ridge): start + ridge_regression_without(kernel, wanted - start, ridge)
+        for name, kernel in kernels.items()
+        for ridge in tuning.RIDGES
+    }
+    errors = {each: float(np.mean(np.sum((wanted - found) ** 2, axis=1))) for each, found in outputs.items()}
+    best = min(errors, key=lambda each: errors[each])
+    held = evidence.held_out
+    assert (held.kernel, held.ridge) == best
+    for name in kernels:
+        least = min(error for each, error in errors.items() if each[0] == name)
+        assert held.errors[name] == pytest.approx(least, rel=1e-6)
+    assert close(held.outputs, outputs[best])
+    assert close(find("label_suspicion").compute(evidence), np.linalg.norm(wanted - outputs[best], axis=1))
+    assert held.facts()["title"] and set(held.facts()["errors"]) == set(kernels)
+
+
+def test_label_suspicion_needs_no_features_and_refuses_bad_ones() -> None:
+    _, evidence = some_evidence()
+    alone = Evidence(evidence.fit, evidence.labels)
+    assert alone.held_out.kernel == "run" and set(alone.held_out.errors) == {"run"}
+    assert set(Evidence(evidence.fit, evidence.labels, evidence.features).held_out.errors) == {
+        "run",
+        "head",
+        "run+head",
+    }
+    assert evidence.features is not None
+    with pytest.raises(NumericalError, match="features hold values that are not finite"):
+        _ = Evidence(evidence.fit, evidence.labels, evidence.features * np.inf).held_out
+
+
+def test_outlyingness_is_the_mean_distance_to_the_nearest() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 5)) * 1e3 + 1e5
+    _, evidence = some_evidence()
+    distances = np.linalg.norm(features[:, None] - features[None], axis=2)
+    wanted = np.sort(distances, axis=1)[:, 1:11].mean(axis=1)
+    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, features)), wanted)
+    few = features[:3]
+    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, few)), distances[:3, :3].sum(axis=1) / 2)
+    assert np.array_equal(outlyingness(Evidence(evidence.fit, evidence.labels, features[:1])), [0.0])
+    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, np.ones((15, 2)))), np.zeros(15))
+
+
+def test_squeezing_and_adversarial_suspicion_by_definition() -> None:
+    _, evidence = some_evidence(3)
+    assert evidence.features is not None and evidence.smoothed is not None
+    moved = np.linalg.norm(evidence.features - evidence.smoothed, axis=1)
+    assert close(find("squeezing").compute(evidence), moved)
+    wanted = moved * find("label_suspicion").compute(evidence)
+    assert close(find("adversarial_suspicion").compute(evidence), wanted)
+
+
+def test_odd_pixels_stand_out_among_images_of_one_look() -> None:
+    rng = np.random.default_rng(1)
+    looks = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4))
+    odd = np.arange(0, 200, 10)
+    looks[odd] += 25 * rng.choice([-1, 1], size=(20, 4))
+    _, evidence = some_evidence()
+    found = odd_pixels(replace(evidence, appearance=looks))
+    others = np.delete(np.arange(200), odd)
+    assert found[odd].min() > found[others].max()
+    order = rng.permutation(200)
+    assert close(odd_pixels(replace(evidence, appearance=looks[order])), found[order])
+    true = np.linalg.inv(np.linalg.cholesky(np.cov(looks[others].T)))
+    assert (
+        np.corrcoef(found[others], np.linalg.norm((looks[others] - looks[others].mean(0)) @ true.T, axis=1))[0, 1]
+        > 0.95
+    )
+
+
+@pytest.mark.parametrize("looks", [np.zeros((30, 4)), np.eye(4), np.repeat(np.eye(4), 20, axis=0), np.ones((1, 4))])
+def test_odd_pixels_of_equal_or_few_images_are_finite(looks: np.ndarray) -> None:
+    _, evidence = some_evidence()
+    found = odd_pixels(replace(evidence, appearance=looks))
+    assert found.shape == (len(looks),) and np.isfinite(found).all() and (found >= 0).all()
+
+
+def test_appearance_tells_how_pictures_are_spoilt() -> None:
+    pixels = np.random.default_rng(2).integers(0, 255, (3, 16, 16, 3)).astype(np.uint8)
+    flat = np.full((1, 16, 16, 3), 90, dtype=np.uint8)
+    found = appearance(np.concatenate([pixels, pixels // 4, flat]))
+    assert found.shape == (7, 4) and np.isfinite(found).all()
+    grey = pixels[0].mean(axis=2) / 255
+    assert found[0, 1] == pytest.approx(np.log(grey.std() + 1e-3)) and found[0, 2] == pytest.approx(grey.mean())
+    assert (found[3:6, :3] < found[:3, :3]).all() and found[6, 3] == found[:, 3].max()
+    assert appearance(pixels[:0]).shape == (0, 4)

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, se
 from sampleinfo.decisions.checks import shortened
 from sampleinfo.decisions.deltas import NOTHING, Change, Delta, Version
 from sampleinfo.decisions.tables import actions, digest, groups, members, values
+from sampleinfo.decisions.verdicts import Verdict
 from sampleinfo.errors import SampleInfoError
 
-SET, TAG, NOTE, LABEL = "set", "tag", "note", "label"
+SET, TAG, NOTE, VERDICT = "set", "tag", "note", "verdict"
 #: Digests in one question to the database; it allows some ten thousands.
 TOGETHER = 1000
 
@@ -52,7 +53,7 @@ def group_named(edit: Edit, kind: str, name: str, alive: bool = True) -> Row[*tu
 
 @dataclass(frozen=True)
 class Cells:
-    """Where the versions of one set or tag, or of the notes or labels, stand: one cell for each image."""
+    """Where the versions of one set or tag, or of the notes or verdicts, stand: one cell for each image."""
 
     table: Table
     column: str
@@ -96,18 +97,22 @@ def places(group: int) -> Cells:
 
 
 def texts(edit: Edit, kind: str) -> Cells:
-    """The notes or labels of a collection."""
+    """The notes or verdicts of a collection."""
     return Cells(values, "text", {"collection_id": edit.collection_id, "kind": kind})
 
 
-def changed_value(kind: str, sample_id: str, row: Row[*tuple[Any, ...]] | None, seen: object) -> Conflict:
-    """The conflict about a note or a label that is not as it was ``seen``."""
-    about = f"the {kind} of image {shortened(sample_id)} is not as you saw it"
+def changed_value(kind: str, sample_id: str, row: Row[*tuple[Any, ...]] | None, seen: str | None) -> Conflict:
+    """The conflict about a note or a verdict that is not as it was ``seen``."""
+    about = f"the {kind} on image {shortened(sample_id)} is not as you saw it"
     if row is None:
         return Conflict(f"{about}: there is none, and there never was.", "", None, datetime.now(UTC))
-    to = "removed it" if row.text is None else f"changed it to {shortened(row.text)}"
-    words = f"{about} ({'none' if seen is None else shortened(str(seen))}): {row.author} {to}, {when(row.at)}."
+    to = "removed it" if row.text is None else f"changed it to {_shown(kind, row.text)}"
+    words = f"{about} ({'none' if seen is None else _shown(kind, seen)}): {row.author} {to}, {when(row.at)}."
     return Conflict(words, row.author, row.text, datetime.fromisoformat(row.at))
+
+
+def _shown(kind: str, text: str) -> str:
+    return shortened(str(Verdict.from_text(text)) if kind == VERDICT else text)
 
 
 def apply(edit: Edit, change: Delta, since: int) -> Delta:
@@ -173,7 +178,8 @@ def _apply_texts(edit: Edit, change: Delta) -> Delta:
     done = replace(change, changes=_fitting(cells, rows, change))
     if change.changes and not done.changes:
         first = change.changes[0]
-        raise changed_value(change.kind, first.sample_id, rows.get(first.sample_id), first.before.value)
+        seen = None if first.before.value is None else str(first.before.value)
+        raise changed_value(change.kind, first.sample_id, rows.get(first.sample_id), seen)
     cells.write(edit, {each.sample_id: each.after for each in done.changes})
     return done
 

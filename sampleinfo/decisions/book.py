@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from sampleinfo.decisions import changes, checks, log
-from sampleinfo.decisions.applying import LABEL, NOTE, SET, TAG, Conflict, Edit, apply, group_named
+from sampleinfo.decisions import changes, checks, log, verdicts
+from sampleinfo.decisions.applying import NOTE, SET, TAG, VERDICT, Conflict, Edit, apply, group_named
 from sampleinfo.decisions.deltas import Delta
 from sampleinfo.decisions.log import Action
 from sampleinfo.decisions.reading import Reader
 from sampleinfo.decisions.tables import collections, digest
+from sampleinfo.decisions.verdicts import Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,25 +147,24 @@ class Book(Reader):
         words = f"Removed the note on {about}." if new is None else f"Noted on {about}: {checks.shortened(new)}."
         return self._edit(NOTE, lambda edit: changes.rewriting(edit, NOTE, ids, new, {sample_id: expected}), words)
 
-    def relabel(
-        self, sample_ids: Iterable[str], class_name: str | None, expected: Mapping[str, str | None]
+    def judge(
+        self, sample_ids: Iterable[str], verdict: Verdict | None, expected: Mapping[str, Verdict | None]
     ) -> Action | None:
-        """Correct the class of images (None: as in the data set), of which ``expected`` tells what was seen before.
+        """Give a verdict on images (None: take it back), of which ``expected`` tells what was seen before.
 
-        ``expected`` is what ``labels`` gave; an image that is not in it had no correction. Either all are changed or
-        none is.
+        ``expected`` is what ``verdicts`` gave; an image that is not in it had none. Either all are changed or none is.
 
         Raises:
-            Conflict: somebody else corrected one of them otherwise meanwhile.
+            Conflict: somebody else gave another verdict on one of them meanwhile.
         """
-        new = checks.text("name of a class", class_name)
+        new = None if verdict is None else verdict.to_text()
         ids = checks.ids(sample_ids)
-
-        def words(delta: Delta) -> str:
-            about = checks.images([each.sample_id for each in delta.changes])
-            return f"Gave {about} its own label back." if new is None else f"Relabelled {about} as {new!r}."
-
-        return self._edit("relabel", lambda edit: changes.rewriting(edit, LABEL, ids, new, expected), words)
+        seen = {name: None if each is None else each.to_text() for name, each in expected.items()}
+        return self._edit(
+            "judge",
+            lambda edit: changes.rewriting(edit, VERDICT, ids, new, seen),
+            lambda delta: verdicts.words(verdict, checks.images([each.sample_id for each in delta.changes])),
+        )
 
     def undo(self) -> Action | None:
         """Take back this author's last edit, as far as others have not changed it since; None: there is none.

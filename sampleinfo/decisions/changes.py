@@ -61,7 +61,7 @@ def replacement(edit: Edit, group: int, ids: Sequence[str]) -> Delta:
 
 
 def rewriting(edit: Edit, kind: str, ids: Sequence[str], new: str | None, seen: Mapping[str, str | None]) -> Delta:
-    """Notes or labels of images; those that already are as wished stay.
+    """Notes or verdicts of images; those that already are as wished stay.
 
     Raises:
         Conflict: one of them is neither as wished nor as it was seen.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Version(NamedTuple):
-    """What stands for an image - a place in a set, a note, a label, or nothing - and which edit left it so."""
+    """What stands for an image - a place in a set, a note, a verdict, or nothing - and which edit left it so."""
 
     value: str | int | None
     revision: int
@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Delta:
-    """The change of one set or tag (``group``), or of notes or labels (``kind``).
+    """The change of one set or tag (``group``), or of notes or verdicts (``kind``).
 
     ``alive``: it came to be, or was deleted; ``renamed``: from, to.
     """

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Select, Table, func, select
 
-from sampleinfo.decisions import changes, log
-from sampleinfo.decisions.applying import LABEL, NOTE, SET, TAG
+from sampleinfo.decisions import changes, log, verdicts
+from sampleinfo.decisions.applying import NOTE, SET, TAG, VERDICT
 from sampleinfo.decisions.database import Database
 from sampleinfo.decisions.log import Action
 from sampleinfo.decisions.tables import actions, collections, digest, groups, members, values
+from sampleinfo.decisions.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,21 @@ class Reader:
         """The note of every image that has one."""
         return self._values(NOTE)
 
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict on every image that has one."""
+        return {name: Verdict.from_text(text) for name, text in self._values(VERDICT).items()}
+
     def labels(self) -> dict[str, str]:
-        """The corrected class of every image that has one."""
-        return self._values(LABEL)
+        """The right class of every image that was relabelled."""
+        return verdicts.labels_of(self.verdicts())
+
+    def dropped(self) -> list[str]:
+        """The images that are to be dropped, sorted."""
+        return verdicts.dropped_of(self.verdicts())
+
+    def corrections(self) -> tuple[tuple[str, str | None], ...]:
+        """For ``RunConfig.corrections``: images and their right classes, None where one is dropped; sorted."""
+        return verdicts.corrections_of(self.verdicts())
 
     def history(self, limit: int = 50) -> list[Action]:
         """The last edits of everybody, the newest first."""

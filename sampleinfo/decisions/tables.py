@@ -103,7 +103,7 @@ members = Table(
     sqlite_with_rowid=False,
 )
 
-#: Notes and labels. One that was removed has no text; ``revision`` is the edit that left it so.
+#: Notes and verdicts (see ``verdicts``). One that was removed has no text; ``revision`` is the edit that left it so.
 values = Table(
     "decisions_values",
     metadata,

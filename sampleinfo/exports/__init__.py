@@ -4,6 +4,7 @@
     rows = summarizing.chosen(Pool.of(run), "any", "greedy-pool", 300)
     exports.take_away(run, rows, Path("summary.csv"))
     exports.take_away(run, rows, Path("summary"), "copies")
+    exports.take_away(run, rows, Path("right.csv"), labels=book.labels())
 
 A new format is a writer in a file here and an entry in ``FORMATS``.
 """
@@ -11,21 +12,22 @@ A new format is a writer in a file here and an entry in ``FORMATS``.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sampleinfo.errors import InvalidSetting, SampleInfoError, lookup
 from sampleinfo.exports import packing, targets
 from sampleinfo.exports.formats import FILES, FORMATS, IMAGES, NOTHING, Format
-from sampleinfo.exports.selection import STAGE, Selection
+from sampleinfo.exports.selection import AS_GIVEN, STAGE, Selection, check_classes, touching
 from sampleinfo.exports.tables import SUFFIXES, check_suffix, export, write
 from sampleinfo.exports.whole import aside, check_free
 from sampleinfo.store import Run
 from sampleinfo.types import IntArray, Reporter, silent
 
 __all__ = [
-    "FILES", "FORMATS", "IMAGES", "NOTHING", "STAGE", "SUFFIXES", "Format", "Selection", "check_suffix",
-    "check_target", "content", "export", "find", "guess", "obstacles", "packing", "take_away", "targets", "write",
+    "AS_GIVEN", "FILES", "FORMATS", "IMAGES", "NOTHING", "STAGE", "SUFFIXES", "Format", "Selection", "check_classes",
+    "check_suffix", "check_target", "content", "export", "find", "guess", "obstacles", "packing", "take_away",
+    "targets", "touching", "write",
 ]  # fmt: skip
 
 
@@ -73,7 +75,8 @@ def check_target(path: Path, format: str | None = None) -> Format:
 
 
 def take_away(
-    run: Run, rows: Sequence[int] | IntArray, path: Path, format: str | None = None, report: Reporter = silent
+    run: Run, rows: Sequence[int] | IntArray, path: Path, format: str | None = None, report: Reporter = silent,
+    labels: Mapping[str, str] = AS_GIVEN,
 ) -> int:  # fmt: skip
     """Write a set of a run's images to a file or a folder that is there whole or not at all; the number of images.
 
@@ -83,26 +86,29 @@ def take_away(
         path: what is written; nothing may be there.
         format: one of ``FORMATS``; None: the first with the ending of ``path``.
         report: is told of every image of the stage ``STAGE``; formats without images are done at once.
+        labels: the right class of images by their ids, in place of the run's; those of other images are passed over.
 
     Raises:
         UnknownName: no such format.
-        InvalidSetting: no rows, rows that the run does not have or given twice, the wrong ending, or a format that
-            needs files of a data set that has none.
+        InvalidSetting: no rows, rows that the run does not have or given twice, a class that it does not have, the
+            wrong ending, or a format that needs files of a data set that has none.
         InvalidData: the original images are needed, and are not there any more or not what they were.
         StorageError: something is there already, or it cannot be written.
         Cancelled: by ``report``; nothing is left.
     """
     path = path.expanduser()
     kind = check_target(path, format)
-    selection = Selection.of(run, rows, report)
+    selection = Selection.of(run, rows, report, labels)
     _check(selection, kind, [each.name for each in FORMATS.values() if each.needs != FILES])
     with aside(path) as place:
         kind.write(selection, place)
     return len(selection)
 
 
-def content(run: Run, rows: Sequence[int] | IntArray, format: str) -> bytes:
-    """The bytes of the file that a format makes of a set.
+def content(
+    run: Run, rows: Sequence[int] | IntArray, format: str, labels: Mapping[str, str] = AS_GIVEN
+) -> bytes:  # fmt: skip
+    """The bytes of the file that a format makes of a set; ``labels`` as for ``take_away``.
 
     Raises:
         SampleInfoError: as ``take_away``; InvalidSetting also for a format that makes a folder.
@@ -112,7 +118,7 @@ def content(run: Run, rows: Sequence[int] | IntArray, format: str) -> bytes:
         raise InvalidSetting(f"{kind.name} makes a folder, not a file.")
     with tempfile.TemporaryDirectory(prefix="sampleinfo-") as folder:
         path = Path(folder, f"set{kind.ending}")
-        take_away(run, rows, path, format)
+        take_away(run, rows, path, format, labels=labels)
         return path.read_bytes()
 
 

@@ -8,6 +8,8 @@
 ``probability_0``, ... are out of sample: for a training image of the linearized network trained on all others, for a
 validation image of the one trained on every training image. Outputs of the squared loss are no probabilities; they are
 the nearest ones (projected onto the simplex), with the same class in front.
+
+Where labels are corrected, ``given_label`` holds the corrected ones, and ``given_class_name`` the classes of the run.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ class Format:
     """``ending`` of the file; empty where it is a folder. ``write``: puts the set at a place where nothing is.
 
     ``needs`` is one of ``NOTHING``, ``IMAGES`` and ``FILES``; ``check`` raises where a set that has that is impossible
-    all the same. ``pictures``: every image is written, which may take long.
+    all the same. ``pictures``: every image is written, which may take long. ``corrected``: what becomes of corrected
+    labels, in words that go on after "are".
     """
 
     name: str
@@ -33,6 +34,7 @@ class Format:
     write: Callable[[Selection, Path], None]
     check: Callable[[Selection], None] = _any
     pictures: bool = False
+    corrected: str = "applied"
 
 
 FORMATS = {
@@ -54,12 +56,13 @@ FORMATS = {
         Format(
             "paths", "List of paths",
             "For scripts and other loaders of files: the path of every image file, one on each line.", ".txt", FILES,
-            tables.write_paths, tables.check_paths,
+            tables.write_paths, tables.check_paths, corrected="left out: a list of paths has no labels",
         ),
         Format(
             "indices", "Indices for PyTorch",
             "For torch.utils.data.Subset: positions in the data set; of a folder of classes as "
             "torchvision.datasets.ImageFolder counts them.", ".json", IMAGES, indices.write, indices.check,
+            corrected="applied to the file's class_names; the data set itself still gives its own",
         ),
         Format(
             "copies", "Image folder, copies",

@@ -7,6 +7,9 @@ Of a folder of classes they count as ``torchvision.datasets.ImageFolder`` lists 
 
 is the set. Of any other data set they count the order of ``sampleinfo.datasets.read``, before classes are chosen or
 images drawn: the rows of a table or array where none is unusable, torchvision's train split before its test split.
+
+A data set gives its own labels. ``class_names`` holds the class of every image of the set in its order; where labels
+are corrected it has the corrected ones, and ``given_class_names`` those of the data set.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ def write(selection: Selection, target: Path) -> None:
         "indices": originals.places.tolist() if root is None else _listed(originals, root),
         "sample_ids": selection.ids,
         "class_names": [str(each) for each in selection.samples["class_name"]],
+        **{f"{name}s": [str(each) for each in selection.samples[name]] for name in selection.given},
     }
     target.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -21,27 +22,40 @@ from sampleinfo.types import IntArray, Reporter, silent
 STAGE = "export"
 #: Columns of a run's table that are taken away before and after the scores, where it has them.
 FACTS, PREDICTED = ("label", "class_name", "source", "split"), ("predicted", "prediction_error")
+#: The column of the classes as the run has them, where a set has others.
+GIVEN = "given_class_name"
+#: Every label as the run has it.
+AS_GIVEN: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """``rows`` of ``run.samples``, in the order of the set; ``report`` is told how many images are written."""
+    """``rows`` of ``run.samples``, in the order of the set; ``report`` is told how many images are written.
+
+    ``corrected``: the right class of every image of the set that has another in the run. Scores stay what they are.
+    """
 
     run: Run
     rows: IntArray
     report: Reporter = silent
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, run: Run, rows: Sequence[int] | IntArray, report: Reporter = silent) -> Selection:
-        """The set of these rows.
+    def of(
+        cls, run: Run, rows: Sequence[int] | IntArray, report: Reporter = silent, labels: Mapping[str, str] = AS_GIVEN
+    ) -> Selection:
+        """The set of these rows, with the classes ``labels`` in place of the run's.
 
         Raises:
-            InvalidSetting: none, one that the run does not have, or one given twice.
+            InvalidSetting: no row, one that the run does not have, or one given twice; or a class that it does not
+                have.
         """
         chosen = checked_indices(np.asarray(rows), len(run.samples))
         if not len(chosen):
             raise InvalidSetting("there is nothing to take away: the set is empty.")
-        return cls(run, chosen, report)
+        corrected = touching(run, chosen, labels)
+        check_classes(run, corrected)
+        return cls(run, chosen, report, corrected)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,13 +73,26 @@ class Selection:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The run's table of these images."""
-        return self.run.samples.iloc[self.rows].reset_index(drop=True)
+        """The run's table of these images, with the corrected labels; then what the run has is in ``GIVEN``."""
+        found = self.run.samples.iloc[self.rows].reset_index(drop=True)
+        if not self.corrected:
+            return found
+        given, numbers = list(found["class_name"]), {name: label for label, name in enumerate(self.class_names)}
+        pairs = zip(found["sample_id"].astype(str), given, strict=True)
+        found["class_name"] = [self.corrected.get(name, class_name) for name, class_name in pairs]
+        found["label"] = np.array([numbers[str(each)] for each in found["class_name"]], dtype=np.int64)
+        found.insert(list(found.columns).index("class_name") + 1, GIVEN, given)
+        return found
 
     @property
     def ids(self) -> list[str]:
         """Sample ids."""
         return [str(each) for each in self.samples["sample_id"]]
+
+    @property
+    def given(self) -> list[str]:
+        """``GIVEN`` where the table has that column."""
+        return [GIVEN] if self.corrected else []
 
     @property
     def labels(self) -> IntArray:
@@ -99,8 +126,11 @@ class Selection:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Id, path, label, class, source, split, scores, prediction and the data set's own columns, a row per image."""
-        columns = [*FACTS, *self.run.scores, *PREDICTED, *self.run.metadata]
+        """Id, path, label, class, source, split, scores, prediction and the data set's own columns, a row per image.
+
+        Where labels are corrected, ``GIVEN`` stands behind the class. Scores are those of the run: of its own labels.
+        """
+        columns = [*FACTS[:2], *self.given, *FACTS[2:], *self.run.scores, *PREDICTED, *self.run.metadata]
         found = self.samples[["sample_id", *columns]].copy()
         found.insert(1, "path", pd.Series(self.paths, dtype=object))
         return found
@@ -142,3 +172,27 @@ class Selection:
         """
         if not built_in(self.run):
             _ = self.originals
+
+
+def touching(run: Run, rows: IntArray, labels: Mapping[str, str]) -> dict[str, str]:
+    """Those of the ``labels`` (a class for an image) that are of these rows, and are not what the run has anyway."""
+    if not labels:
+        return {}
+    table = run.samples[["sample_id", "class_name"]].iloc[rows].astype(str)
+    pairs = table.itertuples(index=False, name=None)
+    return {name: labels[name] for name, given in pairs if labels.get(name, given) != given}
+
+
+def check_classes(run: Run, labels: Mapping[str, str]) -> None:
+    """Whether the run has every class of the ``labels``.
+
+    Raises:
+        InvalidSetting: with the first that it does not have, and the image.
+    """
+    known = [str(each) for each in run.meta["dataset"]["class_names"]]
+    name = next((name for name, class_name in labels.items() if class_name not in known), None)
+    if name is not None:
+        raise InvalidSetting(
+            f"image {name!r} was relabelled as {labels[name]!r}, a class that the run does not have (it has "
+            f"{', '.join(known)}). Take that verdict back, or take the labels as given."
+        )

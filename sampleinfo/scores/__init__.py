@@ -4,36 +4,43 @@ from __future__ import annotations
 
 from sampleinfo.errors import lookup
 from sampleinfo.scores import (
+    adversarial_suspicion,
     el2n,
     functional_information,
     functional_information_along,
     grand,
     influence,
+    label_suspicion,
     laplace_information,
     leave_one_out_error,
     leave_one_out_margin,
     mpe_sensitivity,
+    odd_pixels,
+    outlyingness,
     prototypicality,
+    squeezing,
     vog,
     weight_information,
     weight_information_along,
 )
 from sampleinfo.scores.base import (
     ALONG,
+    APPEARANCE,
     CHECKPOINTS,
     DIFFICULTY,
     FEATURES,
     FIT,
     INFORMATION,
     KINDS,
+    SMOOTHED,
     SUSPICION,
     Evidence,
     Score,
 )
 
 __all__ = [
-    "ALONG", "CHECKPOINTS", "DIFFICULTY", "FEATURES", "FIT", "INFORMATION", "KINDS", "SCORES", "SUSPICION", "Evidence",
-    "Score", "find",
+    "ALONG", "APPEARANCE", "CHECKPOINTS", "DIFFICULTY", "FEATURES", "FIT", "INFORMATION", "KINDS", "SCORES", "SMOOTHED",
+    "SUSPICION", "Evidence", "Score", "find",
 ]  # fmt: skip
 
 #: The truest first: the first one that a run has is the one it shows.
@@ -53,6 +60,11 @@ SCORES: dict[str, Score] = {
         prototypicality,
         mpe_sensitivity,
         laplace_information,
+        label_suspicion,
+        odd_pixels,
+        outlyingness,
+        squeezing,
+        adversarial_suspicion,
     )
 }
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from sampleinfo.linearized import Fit
+from sampleinfo.scores.held_out import HeldOut, held_out
 from sampleinfo.types import FloatArray, IntArray
 from sampleinfo.unrolled import Changes
 
 #: The part of the evidence that a score cannot do without.
 FIT, FEATURES, ALONG, CHECKPOINTS = "fit", "features", "changes", "gradient_spread"
+SMOOTHED, APPEARANCE = "smoothed", "appearance"
 #: What a score is for: what an image adds, how hard it is, and whether something is wrong with it.
 INFORMATION, DIFFICULTY, SUSPICION = "information", "difficulty", "suspicion"
 KINDS = (INFORMATION, DIFFICULTY, SUSPICION)
@@ -28,6 +31,8 @@ class Evidence:
         changes: what leaving out each image does to a recorded training run; None where there is none.
         gradient_spread: (n,) how far the slope of each image's own output by its pixels varied over the checkpoints of
             that run (``recorded.gradient_spread``); None where there is none.
+        mirrored, smoothed: (n, d) features of the mirrored and of the smoothed images (``models.views``), or None.
+        appearance: (n, 4) statistics of the pixels (``appearance.appearance``), or None.
     """
 
     fit: Fit
@@ -36,6 +41,14 @@ class Evidence:
     seed: int = 0
     changes: Changes | None = None
     gradient_spread: FloatArray | None = None
+    mirrored: FloatArray | None = None
+    smoothed: FloatArray | None = None
+    appearance: FloatArray | None = None
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """What the best network says of each image without having seen it."""
+        return held_out(self.fit, self.labels, self.features, self.mirrored)
 
 
 @dataclass(frozen=True)

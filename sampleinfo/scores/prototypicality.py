@@ -40,14 +40,14 @@ def centres(features: FloatArray, count: int, seed: int) -> FloatArray:
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
 
-    ordered = features[_own_order(features)]
+    ordered = features[own_order(features)]
     distinct = 1 + int(np.any(ordered[1:] != ordered[:-1], axis=1).sum())
     with threadpool_limits(1):
         means = KMeans(min(count, distinct), n_init=STARTS, random_state=seed).fit(ordered)
     return np.asarray(means.cluster_centers_, dtype=np.float64)
 
 
-def _own_order(features: FloatArray) -> IntArray:
+def own_order(features: FloatArray) -> IntArray:
     """(n,) rows by their values, the first column first."""
     return np.asarray(np.lexsort(features.T[::-1]), dtype=np.int64)
 

@@ -34,6 +34,7 @@ PAGES = (
     ("pages/summaries.py", "Summaries", ":material/filter_list:"),
     ("pages/sources.py", "Sources", ":material/compare_arrows:"),
     ("pages/classes.py", "Classes", ":material/category:"),
+    ("pages/review.py", "Review", ":material/rule:"),
     ("pages/validate.py", "Validate", ":material/verified:"),
 )  # fmt: skip
 

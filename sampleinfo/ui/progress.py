@@ -29,6 +29,7 @@ ASKED = {"sources": "Compare sources", "classes": "Compare classes", "review": "
 ANSWERED = {
     "sources": ("pages/sources.py", "See the sources", ":material/compare_arrows:"),
     "classes": ("pages/classes.py", "See the classes", ":material/category:"),
+    "review": ("pages/review.py", "Review them", ":material/rule:"),
 }
 
 

@@ -222,15 +222,15 @@ def others(run: Run, history: Sequence[Action], revision: int | None) -> None:
 
 
 @st.fragment
-def watch(run: Run, drawn: int | None) -> None:
+def watch(run: Run, drawn: int | None, fragment: str = HAND) -> None:
     """Draw the tab anew when anybody has edited, here or elsewhere. It looks every few seconds while this is open.
 
-    ``drawn``: up to which edit the tab is drawn; None where the decisions could not be read.
+    ``drawn``: up to which edit the tab is drawn; None where the decisions could not be read. ``fragment``: its key.
     """
 
     def look() -> None:
         if revision_of(run) != drawn:
-            st.rerun(HAND)
+            st.rerun(fragment)
 
     _clock(key="watch", data={"every": 1000 * EVERY}, on_look_change=look, height=1)
 

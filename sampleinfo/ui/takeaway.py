@@ -1,19 +1,22 @@
-"""Taking a set away: the formats of other tools."""
+"""Taking a set away: the formats of other tools, and the labels that were corrected."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from sampleinfo import exports, jobs, store
+from sampleinfo.decisions import Verdict, verdicts
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.exports import Format, targets
 from sampleinfo.store import Run
 from sampleinfo.tasks import export_options
 from sampleinfo.types import IntArray
+from sampleinfo.ui import sets
 from sampleinfo.ui.progress import jobs_panel
 from sampleinfo.ui.words import count, plain, shortened
 
@@ -43,12 +46,20 @@ def _popover(run: Run, rows: IntArray, name: str, key: str) -> None:
     if place.open and len(rows):
         with place, st.container(width=WIDTH, key=f"{key}-panel"):
             st.markdown(f"**{plain(name)}**, {count(len(rows), 'image')} of this run")
+            try:
+                judged = sets.book_of(run).verdicts()
+            except SampleInfoError as error:
+                st.error(plain(error), icon=":material/error:")
+                return
+            _dropped(run, rows, judged)
             left, right = st.columns([6, 5], gap="medium")
             impossible = _obstacles(str(run.path), str(run.meta["fingerprint"]), np.asarray(rows, np.int64).tobytes())
             with left, st.container(height=HEIGHT):
                 kind = _choice(impossible, key)
             with right:
-                _action(run, rows, name, kind, impossible.get(kind.name), key)
+                labels = _labels(run, rows, judged, kind, key)
+                if labels is not None:
+                    _action(run, rows, labels, name, kind, impossible.get(kind.name), key)
                 jobs_panel(jobs.EXPORT, run.id, "pages/summaries.py", key)
 
 
@@ -72,22 +83,55 @@ def _choice(impossible: dict[str, str], key: str) -> Format:
     return kinds[name or next(iter(kinds))]
 
 
-def _action(run: Run, rows: IntArray, name: str, kind: Format, impossible: str | None, key: str) -> None:
+def _dropped(run: Run, rows: IntArray, judged: Mapping[str, Verdict]) -> None:
+    """How many images of the set are to be dropped: a set is what was chosen, so they are taken away all the same."""
+    number = int(run.samples["sample_id"].iloc[rows].isin(verdicts.dropped_of(judged)).sum())
+    if number:
+        st.caption(f"{count(number, 'image')} of this set {_are(number)} marked to be dropped.")
+
+
+def _labels(
+    run: Run, rows: IntArray, judged: Mapping[str, Verdict], kind: Format, key: str
+) -> Mapping[str, str] | None:  # fmt: skip
+    """The corrected labels to apply, and what becomes of them in words; None where the run lacks a class of them."""
+    labels = exports.touching(run, rows, verdicts.labels_of(judged))
+    if not labels:
+        return labels
+    words = f"{count(len(labels), 'corrected label')} {_are(len(labels))}"
+    if st.checkbox("Labels as given", key=f"{key}-as-given", help="Leave out what was corrected on the page Review."):
+        st.caption(f"{words} left out.")
+        return exports.AS_GIVEN
+    try:
+        exports.check_classes(run, labels)
+    except SampleInfoError as error:
+        st.error(plain(error), icon=":material/error:")
+        return None
+    st.caption(f"{words} {plain(kind.corrected)}.")
+    return labels
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _action(
+    run: Run, rows: IntArray, labels: Mapping[str, str], name: str, kind: Format, impossible: str | None, key: str
+) -> None:
     """The download at once, or the job that writes the images; why neither where the format is impossible."""
     if impossible is not None:
         st.warning(f"**{plain(kind.title)} is not possible here:** {plain(impossible)}", icon=":material/block:")
     elif kind.pictures:
-        _write(run, rows, name, kind, key)
+        _write(run, rows, labels, name, kind, key)
     else:
         st.download_button(
-            BUTTONS.get(kind.name, kind.title), lambda: exports.content(run, rows, kind.name),
+            BUTTONS.get(kind.name, kind.title), lambda: exports.content(run, rows, kind.name, labels),
             f"{file_name(name)}{kind.ending}", MIME.get(kind.ending), key=f"{key}-download", on_click="ignore",
             icon=":material/download:", type="primary",
         )  # fmt: skip
         st.caption(f"Downloads {plain(file_name(name) + kind.ending)}; a large set takes a moment.")
 
 
-def _write(run: Run, rows: IntArray, name: str, kind: Format, key: str) -> None:
+def _write(run: Run, rows: IntArray, labels: Mapping[str, str], name: str, kind: Format, key: str) -> None:
     """Where the images are to be written, and the button that starts it."""
     offered, field = str(targets.proposed(file_name(name), kind, _busy())), f"{key}-target"
     if field not in st.session_state or st.session_state.get(f"{field}-offered") != offered:
@@ -100,7 +144,7 @@ def _write(run: Run, rows: IntArray, name: str, kind: Format, key: str) -> None:
         problem = str(error)
     st.button(
         f"Write {count(len(rows), 'image')}", key=f"{key}-write", icon=":material/save:", type="primary",
-        disabled=bool(problem), on_click=_start, args=(run, rows, name, kind, field, key),
+        disabled=bool(problem), on_click=_start, args=(run, rows, labels, name, kind, field, key),
     )  # fmt: skip
     problem = problem or st.session_state.pop(f"{key}-trouble", "")
     if problem:
@@ -108,11 +152,14 @@ def _write(run: Run, rows: IntArray, name: str, kind: Format, key: str) -> None:
     st.caption("Written in the background: you may close this or leave the page. It is there whole or not at all.")
 
 
-def _start(run: Run, rows: IntArray, name: str, kind: Format, field: str, key: str) -> None:
+def _start(
+    run: Run, rows: IntArray, labels: Mapping[str, str], name: str, kind: Format, field: str, key: str
+) -> None:  # fmt: skip
     """Start the job that writes to what the field says by now."""
     try:
-        options = export_options(run, rows, targets.place(st.session_state[field]), kind.name, shortened(name, 80))
-        jobs.start(store.config_of(run), jobs.EXPORT, options, rows)
+        path = targets.place(st.session_state[field])
+        options = export_options(run, rows, path, kind.name, shortened(name, 80), labels)
+        jobs.start(store.config_of(run), jobs.EXPORT, options, rows, labels)
     except SampleInfoError as error:
         st.session_state[f"{key}-trouble"] = str(error)
 
