@@ -6,6 +6,7 @@ from rich.console import Console
 
 from sampleinfo import analysing
 from sampleinfo.console import tracked
+from sampleinfo.planning import STAGE_WORDS
 from sampleinfo.progress import Tracker
 from sampleinfo.reports.analysis import Tables, answer
 from sampleinfo.store import Run
@@ -23,6 +24,7 @@ def answered(run: Run, question: str) -> Tables:
         return known
     seconds = analysis.seconds(run)
     console, tracker = Console(stderr=True, soft_wrap=True), Tracker({question: seconds}, seconds)
-    console.print(f"{run.title}: comparing the {question}, about {seconds:.0f} s at first sight.", highlight=False)
+    words = STAGE_WORDS[question]
+    console.print(f"{run.title}: {words[0].lower()}{words[1:]}, about {seconds:.0f} s at first sight.", highlight=False)
     with tracked(tracker, console) as report:
         return analysing.analyse(run, question, report)

@@ -7,18 +7,14 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sampleinfo import (
     embedding,
-    fidelity,
-    kernels,
     linearized,
     pictures,
     planning,
-    planting,
     prepared,
     recorded,
     samples,
@@ -26,12 +22,10 @@ from sampleinfo import (
     unrolled,
 )
 from sampleinfo.along import Along, real_recipe
-from sampleinfo.blocks import rows_of, square
 from sampleinfo.config import ALONG_TRAINING, NOTHING, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
 from sampleinfo.errors import InvalidRun, StorageError
-from sampleinfo.jacobians import fallback_reason
 from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
@@ -39,6 +33,7 @@ from sampleinfo.planning import Estimate
 from sampleinfo.prepared import Prepared, Views
 from sampleinfo.problem import choose_training, half_stable_lr
 from sampleinfo.progress import Timings
+from sampleinfo.run_kernel import RunKernel
 from sampleinfo.scores import Evidence
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
 from sampleinfo.store import Run
@@ -46,9 +41,9 @@ from sampleinfo.summary import Results, summary
 from sampleinfo.tuning import Choice
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 
-#: Raised when a change makes old runs incomparable or incomplete; and when it makes old kernels wrong.
-METHOD, KERNEL = 5, 4
-NEIGHBOURS, FIDELITY_SAMPLES = 12, 48
+#: Raised when a change makes old runs incomparable or incomplete.
+METHOD = 5
+NEIGHBOURS = 12
 
 
 def score(
@@ -137,7 +132,8 @@ class Stages:
         umap = self._start_umap(ready.features)
         try:
             with self.timings.stage("kernel"):
-                gram, cross, facts = self._kernel(ready)
+                kernel = RunKernel(config, self.settled, self.partial, self.report, self.announce)
+                gram, cross, facts = kernel.of(ready)
             problem = ready.problem(gram, cross)
             with self.timings.stage("ridge"):
                 self.report("ridge", 0, 1)
@@ -195,73 +191,6 @@ class Stages:
             pictures.replace_some(self.partial.path, {int(row): found[row] for row in self.settled.planted})
         return found
 
-    def _kernel_identity(self, dataset: Dataset) -> str:
-        """What a kernel of these images depends on: labels only where they have made the head."""
-        config = self.config
-        labels = dataset.labels.tolist() if config.head == "trained" else None
-        spoilt = config.plant != NOTHING and planting.find(config.plant).changes == planting.IMAGES
-        plant = [config.plant, config.planted, dataset.labels.tolist()] if spoilt else None
-        return fingerprint(
-            KERNEL, dataset.images_fingerprint(), network_identity(config), config.seed, config.kernel, config.scope,
-            self.plan.outputs, labels, plant,
-        )  # fmt: skip
-
-    def _known_kernel(self) -> tuple[FloatArray, FloatArray, dict[str, Any]] | None:
-        """That of an earlier run on the same images, or on these and others that have been dropped since."""
-        settled, q = self.settled, 1 if self._shared else self.plan.outputs
-        wanted = {self._kernel_identity(self.dataset): np.arange(len(self.dataset))}
-        if self.config.head != "trained" and self.config.plant == NOTHING:
-            wanted.setdefault(self._kernel_identity(settled.given), settled.kept)
-        for run in store.list_runs():
-            kept = wanted.get(str(run.meta["kernel"].get("fingerprint")))
-            if kept is None:
-                continue
-            n = run.meta["sizes"]["train"]
-            rows, val_rows = rows_of(kept[kept < n], q), rows_of(kept[kept >= n] - n, q)
-            try:
-                gram, cross = (np.asarray(run.array(name)) for name in ("gram", "cross"))
-            except InvalidRun:  # damaged: computed again
-                continue
-            facts = {**run.meta["kernel"], "reason": self.plan.reason, "from_run": run.id}
-            return square(gram, rows), cross.take(val_rows, axis=0).take(rows, axis=1), facts
-        return None
-
-    @property
-    def _shared(self) -> bool:
-        """Whether one kernel serves several outputs."""
-        return planning.is_shared(self.config.kernel, self.config.scope) and self.plan.outputs > 1
-
-    def _kernel(self, ready: Prepared) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
-        """gram, cross and what is known about them; taken from an earlier run where the kernel is the same."""
-        config, kind, shared = self.config, self.config.kernel, self._shared
-        chosen, identity = ready.coordinates(kind), self._kernel_identity(self.dataset)
-        if (known := self._known_kernel()) is not None:
-            self.report("kernel", 1, 1)
-            return known[0], known[1], {**known[2], "fingerprint": identity}
-        facts = {
-            "kind": kind, "scope": config.scope, "shared": shared, "reason": self.plan.reason,
-            "coordinates": sum(map(len, chosen)), "fingerprint": identity,
-        }  # fmt: skip
-        module, inputs = ready.network.module, ready.inputs()
-        speed = kernels.warm_up(module, inputs, chosen, self.plan.work)
-        self.announce(self.plan.measured(speed.kernel_seconds))
-        compute = kernels.shared_kernel if shared else kernels.kernel
-        gram, cross = compute(module, inputs, chosen, self.report, self.partial, self.plan.work)
-        facts["passes"], facts["gradients"] = speed.passes, fallback_reason(module) or "hooks"
-        return gram, cross, {**facts, **self._fidelity(ready, inputs, gram)}
-
-    def _fidelity(self, ready: Prepared, inputs: kernels.Inputs, gram: FloatArray) -> dict[str, float | None]:
-        """On some training images: relative error against the exact kernel of the same scope; and the alignment with
-        the exact kernel of all layers, where only some are trained."""
-        kind, scope, n = self.config.kernel, self.config.scope, self.plan.train
-        rows = np.sort(np.random.default_rng(self.config.seed).permutation(n)[:FIDELITY_SAMPLES])
-        whole = ready.coordinates("exact")
-        error = None if kind == "exact" else fidelity.fidelity(ready.network.module, inputs, gram, rows, whole)
-        alignment = None
-        if scope != "all":
-            alignment = fidelity.scope_alignment(ready.network.module, inputs, gram, rows)
-        return {"fidelity": error, "alignment": alignment}
-
     def _training(self, problem: Problem) -> tuple[Training, Choice | None]:
         """How the linearized network is trained, and the candidates it was chosen from."""
         config = self.config
@@ -303,7 +232,7 @@ class Stages:
                 config.seed,
                 self.report,
                 self.plan.work,
-                self._shared,
+                planning.is_shared(kernel, config.scope) and self.plan.outputs > 1,
             )
         with self.timings.stage("along"):
             changes = unrolled.leave_each_out(run.record, chosen.segments, self.report)

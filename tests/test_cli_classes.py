@@ -19,7 +19,7 @@ def test_classes_are_compared_printed_and_written(
     to = tmp_path / "classes.csv"
     assert cli.main(["classes", run.id, "--to", str(to)]) == 0
     said = capsys.readouterr()
-    assert "comparing the classes, about" in said.err and "Asking" not in said.out
+    assert "asking what each class needs, about" in said.err and "Asking" not in said.out
     tables = analysing.analyse(run, "classes")
     out = " ".join(said.out.split())
     assert conclusion(tables["classes"], tables["groups"]) in out

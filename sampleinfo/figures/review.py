@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from sampleinfo.figures.common import escape
 from sampleinfo.types import FloatArray
 
-#: Pixels of a cell, of the titles at the side and of those below; letters of a title there and there.
-CELL, SIDE, BELOW, LONG, SHORT = 38, 225, 140, 36, 22
+#: Pixels of a cell, of the titles at the side and of those below; letters of a title.
+CELL, SIDE, BELOW, LONG = 38, 225, 190, 36
 #: From opposite over unrelated to the same order: blue and orange are told apart by colour-blind eyes.
 DIVERGING = (
     (0.0, "#a6501e"), (0.25, "#e08a4f"), (0.45, "#f3d9c6"), (0.5, "#f2f2f2"), (0.55, "#cfdfec"), (0.75, "#5b95c4"),
@@ -29,7 +29,7 @@ def score_agreement(values: FloatArray, titles: Sequence[str]) -> go.Figure:
     order = similar_order(values)
     shown = values[np.ix_(order, order)]
     names = [escape(titles[place]) for place in order]
-    side, below = ([escape(_cut(titles[place], most)) for place in order] for most in (LONG, SHORT))
+    words = [escape(_cut(titles[place], LONG)) for place in order]
     figure = go.Figure(go.Heatmap(
         z=shown, zmin=-1, zmax=1, colorscale=[list(each) for each in DIVERGING], xgap=1, ygap=1, hoverongaps=False,
         customdata=[[f"{one}<br>{other}" for other in names] for one in names],
@@ -47,7 +47,7 @@ def score_agreement(values: FloatArray, titles: Sequence[str]) -> go.Figure:
              "fixedrange": True}  # fmt: skip
     room = CELL * len(names)
     return figure.update_layout(
-        xaxis=ticks | {"ticktext": below, "tickangle": -50}, yaxis=ticks | {"ticktext": side, "autorange": "reversed"},
+        xaxis=ticks | {"ticktext": words, "tickangle": -50}, yaxis=ticks | {"ticktext": words, "autorange": "reversed"},
         width=room + SIDE + 110, height=room + BELOW + 8, margin={"l": SIDE, "r": 110, "t": 8, "b": BELOW},
         dragmode=False,
     )  # fmt: skip
