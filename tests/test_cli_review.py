@@ -20,7 +20,7 @@ def test_the_evidence_is_printed_and_written(run: Run, tmp_path: Path, capsys: p
     to = tmp_path / "review.csv"
     assert cli.main(["review", run.id, "--top", "5", "--to", str(to)]) == 0
     said = capsys.readouterr()
-    assert "the review, about" in said.err
+    assert "gathering the evidence, about" in said.err
     tables = analysing.analyse(run, "review")
     images, out = tables["images"], " ".join(said.out.split())
     assert conclusion(images, run.meta["suspicion"]) in out and CAUSES["mislabeled"].words in out
