@@ -10,35 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleinfo import (
-    embedding,
-    linearized,
-    pictures,
-    planning,
-    prepared,
-    recorded,
-    samples,
-    store,
-    unrolled,
-)
-from sampleinfo.along import Along, real_recipe
-from sampleinfo.config import ALONG_TRAINING, NOTHING, RunConfig, fingerprint
+from sampleinfo import embedding, pictures, planning, prepared, samples, store
+from sampleinfo.config import NOTHING, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
 from sampleinfo.errors import InvalidRun, StorageError
-from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
-from sampleinfo.prepared import Prepared, Views
-from sampleinfo.problem import choose_training, half_stable_lr
 from sampleinfo.progress import Timings
-from sampleinfo.run_kernel import RunKernel
-from sampleinfo.scores import Evidence
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
+from sampleinfo.solving import Work, solve
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
-from sampleinfo.tuning import Choice
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
 
 #: Raised when a change makes old runs incomparable or incomplete.
@@ -131,40 +115,28 @@ class Stages:
                 samples.write_preview(self.dataset, flat, self.preview)
         umap = self._start_umap(ready.features)
         try:
-            with self.timings.stage("kernel"):
-                kernel = RunKernel(config, self.settled, self.partial, self.report, self.announce)
-                gram, cross, facts = kernel.of(ready)
-            problem = ready.problem(gram, cross)
-            with self.timings.stage("ridge"):
-                self.report("ridge", 0, 1)
-                training, choice = self._training(problem)
-                self.report("ridge", 1, 1)
-            with self.timings.stage("scores"):
-                self.report("scores", 0, 1)
-                fit = linearized.fit(problem, training)
-                fit.leave_each_out()
-                self.report("scores", 1, 1)
-            along = self._along(ready, fit) if config.method == ALONG_TRAINING else None
-            with self.timings.stage("scores"):
-                evidence = self._evidence(ready, fit, along, views)
-                table = samples.table(self.dataset, evidence)
+            work = Work(config, self.settled, self.partial, self.report, self.timings, self.announce)
+            solved = solve(work, ready, views)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)
                 self.report("map", 1, 1)
         finally:
             _stop(umap)
+        table = samples.table(self.dataset, solved.outputs, solved.scores)
         for name, values in (("umap", coordinates), ("pca", flat)):
             table[f"{name}_x"], table[f"{name}_y"] = values.T
         if self.config.plant != NOTHING:
             table[store.PLANTED] = np.isin(np.arange(len(table)), self.settled.planted)
         with self.timings.stage("writing"):
-            self._write_arrays(evidence, ready.features, along)
+            features = {"embedding": ready.features, "neighbours": embedding.nearest(ready.features, NEIGHBOURS)}
+            for name, values in {**features, **solved.arrays}.items():
+                np.save(self.partial.path / f"{name}.npy", values)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             store.write_problems(self.partial.path, problems.table(self.settled.findings))
         results = Results(
-            self.identity, self.data_identity, known, facts, training, choice, self.timings.seconds,
-            along.facts() if along else None, evidence.held_out.facts(),
+            self.identity, self.data_identity, known, solved.kernel, solved.training, solved.choice,
+            self.timings.seconds, solved.along, solved.suspicion,
         )  # fmt: skip
         store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
         self.partial.finish(target)
@@ -190,81 +162,6 @@ class Stages:
         if found is not pixels:
             pictures.replace_some(self.partial.path, {int(row): found[row] for row in self.settled.planted})
         return found
-
-    def _training(self, problem: Problem) -> tuple[Training, Choice | None]:
-        """How the linearized network is trained, and the candidates it was chosen from."""
-        config = self.config
-        if config.method == ALONG_TRAINING:
-            recipe = real_recipe(config, problem)
-            return Training(recipe.steps, recipe.lr, recipe.ridge), None
-        if config.steps is None:
-            if config.ridge is not None:
-                return Training(ridge=config.ridge), None
-            return choose_training(problem)
-        ridge = config.ridge or 0.0
-        if config.steps == "auto":
-            return choose_training(problem, choose="steps", lr=config.lr, ridge=ridge, continuous=config.continuous)
-        lr = config.lr if config.lr is not None else half_stable_lr(problem, ridge)
-        return Training(int(config.steps), lr, ridge, config.continuous), None
-
-    def _evidence(self, ready: Prepared, fit: Fit, along: Along | None, views: Views) -> Evidence:
-        """What the scores are computed from."""
-        n = self.plan.train
-        found = Evidence(
-            fit, self.dataset.labels[:n], ready.features[:n].astype(np.float64), self.config.seed,
-            mirrored=views.mirrored, smoothed=views.smoothed, appearance=views.appearance,
-        )  # fmt: skip
-        return found if along is None else along.complete(found)
-
-    def _along(self, ready: Prepared, fit: Fit) -> Along:
-        """The real network trained once, and what leaving out each image does to that run."""
-        config, kernel = self.config, self.config.kernel
-        recipe, task = real_recipe(config, fit.problem), ready.task(fit.problem.residual)
-        with self.timings.stage("training"):
-            run = recorded.record(task, recipe, self.partial.working, self.report, config.segments)
-            spread = recorded.gradient_spread(task, run, self.dataset.labels[: task.n], self.report)
-        with self.timings.stage("segments"):
-            chosen = recorded.choose_segments(
-                task,
-                run,
-                ready.coordinates(kernel),
-                config.segments,
-                config.seed,
-                self.report,
-                self.plan.work,
-                planning.is_shared(kernel, config.scope) and self.plan.outputs > 1,
-            )
-        with self.timings.stage("along"):
-            changes = unrolled.leave_each_out(run.record, chosen.segments, self.report)
-            outputs = task.val_outputs(run.final) - ready.outputs[task.n :] + fit.problem.val_outputs
-        wanted = fit.problem.val_targets
-        assert wanted is not None
-        return Along(run.record, chosen, changes, spread, outputs, wanted)
-
-    def _write_arrays(self, evidence: Evidence, features: np.ndarray, along: Along | None) -> None:
-        """Changes and losses of predictions are those of the truest method that the run has."""
-        fit = evidence.fit
-        wanted = fit.problem.val_targets
-        assert wanted is not None
-        change, outputs = fit.leave_each_out().val_change, fit.val_outputs
-        if along is not None:
-            change, outputs = along.changes.val_change, along.outputs
-        error = (wanted - outputs)[:, :, None]
-        arrays = {
-            "embedding": features,
-            "neighbours": embedding.nearest(features, NEIGHBOURS),
-            "val_change": np.linalg.norm(change, axis=1).astype(np.float32),
-            "val_loss_change": (np.sum((error + change) ** 2 - error**2, axis=1) / 2).astype(np.float32),
-            "gram": fit.problem.gram,
-            "cross": fit.problem.cross,
-            "residual": fit.problem.residual,
-            "val_outputs": fit.val_outputs,
-            "coefficients": fit.coefficients,
-            "held_out": evidence.held_out.outputs,
-            **(along.arrays() if along is not None else {}),
-        }
-        for name, values in arrays.items():
-            np.save(self.partial.path / f"{name}.npy", values)
 
 
 def _slug(name: str) -> str:

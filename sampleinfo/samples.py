@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from sampleinfo import store, targets
-from sampleinfo.scores import SCORES, Evidence
 from sampleinfo.types import Dataset, FloatArray
 
 
@@ -24,22 +24,15 @@ def identity(dataset: Dataset) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def table(dataset: Dataset, evidence: Evidence) -> pd.DataFrame:
-    """With predictions (leave-one-out for the training images, which come first), errors and scores.
-
-    A score is there where what it needs is.
-    """
-    fit, encoded = evidence.fit, targets.encode(dataset.labels, len(dataset.class_names))
-    train = fit.problem.n
-    outputs = np.concatenate([encoded[:train] - fit.leave_each_out().errors, fit.val_outputs])
+def table(dataset: Dataset, outputs: FloatArray, scores: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """With predictions and errors from ``outputs`` (N, k), and the ``scores`` (n,) of the training images, which come
+    first."""
+    encoded = targets.encode(dataset.labels, len(dataset.class_names))
     found = identity(dataset)
     found["predicted"] = np.asarray(dataset.class_names, dtype=object)[targets.decode(outputs)]
     found["prediction_error"] = np.linalg.norm(encoded - outputs, axis=1)
-    for name, score in SCORES.items():
-        if score.available(evidence):
-            column = np.full(len(found), np.nan)
-            column[:train] = score.compute(evidence)
-            found[name] = column
+    for name, values in scores.items():
+        found[name] = np.concatenate([values, np.full(len(found) - len(values), np.nan)])
     return found
 
 

@@ -11,19 +11,19 @@ from benchmarks.reproduction import data, drawing, measures, report
 from benchmarks.reproduction.options import Journal, Options, Sizes
 from benchmarks.reproduction.report import Page, Table
 from benchmarks.reproduction.setups import NETWORKS, Setup, rate, resnet_setup
-from benchmarks.reproduction.sources import equal_numbers
 from sampleinfo import datasets, descent, information, linearized, retraining, targets
 from sampleinfo.linearized import Fit, Training
+from sampleinfo.projection import landmarks
 from sampleinfo.recipe import Recipe
 from sampleinfo.types import FloatArray, IntArray
 
 HELP = "what images of either source are worth, by real training without them and on them alone"
 FIGURE = "worth"
-FULL, QUICK = Sizes(300, 200, 600), Sizes(60, 40, 8)
+FULL, QUICK = Sizes(400, 200, 600), Sizes(60, 40, 8)
 #: Images of a step.
 BATCH, QUICK_BATCH = 50, 20
-#: Draws of each source, and the share of the source's images that each draw holds.
-DRAWS, SHARE = 6, 0.2
+#: Draws of each source, how many images each holds, and the share of the largest stable rate.
+DRAWS, SIZE, QUICK_DRAWS, QUICK_SIZE, FAST = 5, 40, 2, 6, 2.0
 
 
 def run(options: Options) -> None:
@@ -46,15 +46,16 @@ def run(options: Options) -> None:
 
 def _measured(options: Options, journal: Journal) -> dict[str, Any]:
     sizes = options.sizes(QUICK, FULL)
-    dataset = datasets.split_at_most(equal_numbers(options.seed), sizes.train, sizes.validation, options.seed)
+    dataset = datasets.split_at_most(datasets.prepare("digits"), sizes.train, sizes.validation, options.seed)
     n, sources = data.training_images(dataset), np.array(dataset.sources)
     setup = resnet_setup(dataset, dataset.labels, n, options.seed)
     with journal.stage("kernel"):
         problem = setup.problem(journal)
     batch, ridge = QUICK_BATCH if options.quick else BATCH, options.ridge or 0.0
-    recipe = Recipe(sizes.steps, rate(problem, ridge, options), ridge, min(batch, n), options.seed)
+    lr = rate(problem, ridge, options) * (1.0 if options.lr else FAST)
+    recipe = Recipe(sizes.steps, lr, ridge, min(batch, n), options.seed)
     fit = linearized.fit(problem, Training(recipe.steps, recipe.lr, recipe.ridge))
-    draws = {str(name): _draws(sources[:n] == name, options) for name in np.unique(sources)}
+    draws = {str(name): _draws(sources[:n] == name, dataset.labels[:n], options) for name in np.unique(sources)}
     with journal.stage("predictions"):
         nats = information.functional_information(linearized.fit(problem, Training.auto(problem)))
         predicted = {name: [_nats(fit, rows) for rows in each] for name, each in draws.items()}
@@ -70,11 +71,11 @@ def _measured(options: Options, journal: Journal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _draws(mine: np.ndarray, options: Options) -> list[IntArray]:
-    """Rows of a source, drawn without replacement, again for each draw."""
-    rows, rng = np.flatnonzero(mine), np.random.default_rng(options.seed)
-    count = max(2, round(SHARE * len(rows)))
-    return [np.sort(rng.permutation(rows)[:count]) for _ in range(2 if options.quick else DRAWS)]
+def _draws(mine: np.ndarray, labels: IntArray, options: Options) -> list[IntArray]:
+    """Rows of a source, in proportion from its digits, drawn without replacement, again for each draw."""
+    count, size = (QUICK_DRAWS, QUICK_SIZE) if options.quick else (DRAWS, SIZE)
+    rows = np.flatnonzero(mine)
+    return [rows[landmarks(labels[rows], size, options.seed + number)] for number in range(count)]
 
 
 def _nats(fit: Fit, rows: IntArray) -> float:
@@ -117,12 +118,12 @@ def _text(found: dict[str, Any]) -> str:
     everything = found["real"][found["higher"]]["all"]
     return (
         f"{NETWORKS['resnet20']}, ten outputs, centred, trained for {found['steps']} steps of {found['batch_size']} "
-        f"images at the learning rate {found['lr']:.4g} (a quarter of the largest stable one unless given) on "
-        f"{found['train']} images of the preset *digits*, equal numbers of both sources and of every digit, validated "
-        f"on {found['validation']} others of both. {count} draws of {size} images of each source are taken away, one "
-        "after the other, and the network is trained again for real without them; and it is trained for real on every "
-        "draw alone. *Predicted* is the closed form at the initial weights: of an image as the Sources page has it "
-        "(to convergence, ridge by leave-one-out error), of a draw with the same number of steps, full batches. Means "
+        f"images at the learning rate {found['lr']:.4g} (half of the largest stable one unless given) on "
+        f"{found['train']} images of the preset *digits*, validated on {found['validation']} others, both sources in "
+        f"their proportion. {count} draws of {size} images of each source, as many of every digit as its share, are "
+        "taken away, one after the other, and the network is trained again for real without them; and it is trained "
+        "for real on every draw alone. *Predicted* is the closed form at the initial weights: of an image as the Sources "
+        "page has it (to convergence, ridge by leave-one-out error), of a draw with the same number of steps, full batches. Means "
         f"over the draws with their standard deviation. Trained on all, the network reaches {everything['both']:.3f}."
     )
 
