@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.reproduction import data, drawing, measures, report
 from benchmarks.reproduction.options import Journal, Options, Sizes
@@ -189,6 +190,7 @@ def _picture(found: dict[str, Any]) -> Figure:
     drawing.name(left, "Without a draw", "F-SI retrained, nats", "F-SI predicted, nats")
     first, second = sorted(found["draws"])
     drawing.name(right, "On a draw alone", f"accuracy on {first}", f"accuracy on {second}")
+    left.xaxis.set_major_locator(MaxNLocator(5))
     for axes in (left, right):
         axes.legend(fontsize=drawing.SIZE - 1, frameon=False)
     return figure
