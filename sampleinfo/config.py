@@ -12,11 +12,13 @@ from typing import Any
 
 from sampleinfo.errors import InvalidSetting
 
-KERNELS = ("auto", "exact", "subset", "shared")
+KERNELS = ("auto", "exact", "subset", "shared", "primal")
 SCOPES = ("all", "last-stage", "head")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 OUTPUTS = ("centred", "initial")
 HEADS = ("random", "trained")
+#: No kernel: features of few dimensions, in shards.
+PRIMAL = "primal"
 CLOSED_FORM, ALONG_TRAINING = "closed-form", "along-training"
 METHODS = (CLOSED_FORM, ALONG_TRAINING)
 #: Errors that can be planted (``planting.PLANTS`` says what they are), after none.
@@ -43,6 +45,7 @@ class RunConfig:
     ``method`` ``along-training`` trains the real network once as well (``steps``, 100 if None, at ``lr``, None: a
     quarter of the largest stable one, in batches of ``batch_size``, None: full ones) and follows what leaving out each
     image does to that run, in ``segments`` pieces (None: as many as it takes).
+    ``dimension``: features of a row where no kernel is made (kernel ``primal``; None: 2048).
     ``layout``, ``columns`` (pairs of meaning and column), ``classes``, ``per_class`` (at most so many images of each
     class, drawn by ``seed``) and ``validation_split`` (``auto``, ``share`` or a split of the data set) say what is read
     and how it is split: see ``datasets.Options`` and ``datasets.splitting.eligible``. ``weights`` (None: the default
@@ -72,6 +75,7 @@ class RunConfig:
     lr: float | None = None
     continuous: bool = False
     kernel: str = "auto"
+    dimension: int | None = None
     scope: str = "all"
     outputs: str = "centred"
     method: str = CLOSED_FORM
@@ -121,13 +125,17 @@ class RunConfig:
             raise InvalidSetting(f"seed must be between 0 and {2**32 - 1}, got {self.seed}.")
 
     def _check_method(self) -> None:
-        """What real training can and cannot do."""
+        """What the kernel and real training can and cannot do."""
+        if self.dimension is not None and self.dimension < 16:
+            raise InvalidSetting(f"the dimension must be at least 16 features, got {self.dimension}.")
         for name in ("batch_size", "segments"):
             value, words = getattr(self, name), name.replace("_", " ")
             if value is not None and self.method == CLOSED_FORM:
                 raise InvalidSetting(f"{words} belongs to the method '{ALONG_TRAINING}'; the closed form has none.")
             if value is not None and value < 1:
                 raise InvalidSetting(f"{words} must be at least 1, got {value}.")
+        if self.method == ALONG_TRAINING and self.kernel == PRIMAL:
+            raise InvalidSetting(f"the method '{ALONG_TRAINING}' needs a kernel; choose another than '{PRIMAL}'.")
         if self.method == ALONG_TRAINING and (self.continuous or self.steps == "auto"):
             raise InvalidSetting(
                 f"the method '{ALONG_TRAINING}' trains for a number of steps; got "
@@ -149,7 +157,8 @@ class RunConfig:
 
     def identity(self) -> dict[str, Any]:
         """The settings that change the result, but for those that say how the data set is read: its content counts."""
-        hidden = {*NOT_IDENTITY, *(["planted"] if self.plant == NOTHING else [])}
+        unused = {"planted": self.plant == NOTHING, "dimension": self.kernel != PRIMAL}
+        hidden = {*NOT_IDENTITY, *(name for name, idle in unused.items() if idle)}
         return {name: value for name, value in self.as_dict().items() if name not in hidden}
 
     @classmethod

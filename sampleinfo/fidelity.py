@@ -25,9 +25,16 @@ def fidelity(
 
     ``gram``: (nk, nk), or a shared one (n, n), which stands for gram (x) I_k. Pass all coordinates of the scope.
     """
+    return of_block(module, inputs, _part(gram, rows, inputs), rows, coordinates, memory)
+
+
+def of_block(
+    module: nn.Module, inputs: Inputs, block: FloatArray, rows: IntArray, coordinates: list[Coordinates],
+    memory: int = MEMORY,
+) -> float:  # fmt: skip
+    """The same of the block (rk, rk) of a kernel at the training images ``rows``."""
     exact = _on_some(module, inputs, rows, coordinates, memory)
-    approximate = _part(gram, rows, inputs)
-    return float(np.linalg.norm(approximate - exact) / np.linalg.norm(exact))
+    return float(np.linalg.norm(block - exact) / np.linalg.norm(exact))
 
 
 def scope_alignment(module: nn.Module, inputs: Inputs, gram: FloatArray, rows: IntArray, memory: int = MEMORY) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sampleinfo import embedding, pictures, planning, prepared, samples, store
-from sampleinfo.config import NOTHING, RunConfig, fingerprint
+from sampleinfo.config import NOTHING, PRIMAL, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
 from sampleinfo.errors import InvalidRun, StorageError
@@ -21,6 +21,7 @@ from sampleinfo.planning import Estimate
 from sampleinfo.progress import Timings
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
 from sampleinfo.solving import Work, solve
+from sampleinfo.solving_primal import solve_primal
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
@@ -116,7 +117,7 @@ class Stages:
         umap = self._start_umap(ready.features)
         try:
             work = Work(config, self.settled, self.partial, self.report, self.timings, self.announce)
-            solved = solve(work, ready, views)
+            solved = (solve_primal if config.kernel == PRIMAL else solve)(work, ready, views)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)

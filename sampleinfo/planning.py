@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 import psutil
 
-from sampleinfo import datasets, models
-from sampleinfo.config import ALONG_TRAINING, REAL_STEPS, SUBSET_SIZE, RunConfig
+from sampleinfo import datasets, models, planning_primal
+from sampleinfo.config import ALONG_TRAINING, PRIMAL, REAL_STEPS, SUBSET_SIZE, RunConfig
 from sampleinfo.datasets import Facts, Options
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.models import ModelSpec
@@ -117,6 +117,8 @@ def estimate(config: RunConfig, known: Facts | None = None) -> Estimate:
     train, validation = _images(config, facts)
     k, limit = num_outputs(len(facts.class_names)), _limit(config)
     kernel, reason = _choose_kernel(config, spec, train, validation, k, limit)
+    if kernel == PRIMAL:
+        return _primal(config, spec, facts, train, validation, k, reason, limit)
     sizes = _sizes(spec, kernel, config.scope, train, validation, k)
     if _memory(sizes, spec) > limit:
         raise InvalidSetting(_refusal(config, spec, sizes, limit, kernel))
@@ -124,6 +126,32 @@ def estimate(config: RunConfig, known: Facts | None = None) -> Estimate:
     stages = _stages(config, spec, sizes, facts)
     memory = _memory(sizes, spec) - LEAST_WORK + min(work, _useful_work(sizes))
     return Estimate(_total(stages), memory, kernel, reason, train, validation, k, stages, work)
+
+
+def _primal(
+    config: RunConfig, spec: ModelSpec, facts: Facts, train: int, validation: int, k: int, reason: str, limit: int
+) -> Estimate:
+    """Without a kernel.
+
+    Raises:
+        InvalidSetting: more memory than the limit.
+    """
+    needed = LIBRARIES + planning_primal.memory(config, train, validation, k, spec)
+    if needed > limit:
+        raise InvalidSetting(
+            f"{train} training images with {k} output{'s' * (k > 1)} and features of "
+            f"{planning_primal.dimension(config)} dimensions need about {needed / GIB:.1f} GiB of memory; the limit is "
+            f"{limit / GIB:.1f} GiB. Ask for fewer dimensions with --dimension."
+        )
+    n = train + validation
+    forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
+    solving = planning_primal.solving(config, n, k) / gemm_rate()
+    stages = _stages(config, spec, _sizes(spec, "shared", config.scope, train, validation, k), facts) | {
+        "kernel": planning_primal.projecting(config, n, k, spec) / gemm_rate() + forward * (1 + 4 * k),
+        "ridge": 1.0 + solving,
+        "scores": 5.0 + solving + 20 * float(train) ** 2 * spec.features / gemm_rate(),
+    }
+    return Estimate(_total(stages), needed, PRIMAL, reason, train, validation, k, stages, LEAST_WORK)
 
 
 def is_shared(kernel: str, scope: str) -> bool:
@@ -162,8 +190,13 @@ def _choose_kernel(
         return config.kernel, "asked for"
     by_kind = {kind: _sizes(spec, kind, config.scope, train, validation, k) for kind in ("exact", "subset", "shared")}
     seconds = _products(by_kind["exact"])
+    needed = _memory(by_kind["subset"], spec) / GIB
+    if needed > limit / GIB and config.method != ALONG_TRAINING and _memory(by_kind["shared"], spec) > limit:
+        return PRIMAL, (
+            f"features of {planning_primal.dimension(config)} dimensions in shards: a kernel between all images would "
+            f"need about {needed:.0f} GiB"
+        )
     if _memory(by_kind["subset"], spec) > limit >= _memory(by_kind["shared"], spec) and k > 1:
-        needed = _memory(by_kind["subset"], spec) / GIB
         return "shared", f"one kernel for all {k} outputs: one per output would need about {needed:.0f} GiB"
     if seconds <= EXACT_SECONDS:
         what = "every parameter" if config.scope == "all" else f"every parameter of the scope '{config.scope}'"

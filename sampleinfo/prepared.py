@@ -62,12 +62,17 @@ class Prepared:
         )  # fmt: skip
 
     def problem(self, gram: FloatArray, cross: FloatArray) -> Problem:
-        """Residuals of centred outputs (f_w - f_w0 + 1/classes) or of the initial ones."""
+        """With a kernel; see ``terms``."""
+        return Problem(gram, cross, *self.terms())
+
+    def terms(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Residuals (n, k) and validation outputs (m, k), of centred outputs (f_w - f_w0 + 1/classes) or of the initial
+        ones, and the targets of validation (m, k) and training images (n, k)."""
         n, classes, outputs = self.plan.train, len(self.dataset.class_names), self.outputs
         encoded = targets.encode(self.dataset.labels, classes)
         if self.config.outputs == "centred":
             outputs = np.full_like(outputs, targets.centre(classes))
-        return Problem(gram, cross, encoded[:n] - outputs[:n], outputs[n:], encoded[n:], encoded[:n])
+        return encoded[:n] - outputs[:n], outputs[n:], encoded[n:], encoded[:n]
 
     def task(self, residual: FloatArray) -> Task:
         """Real training of the same scope from the same weights, towards f_w0 + ``residual`` (n, k).

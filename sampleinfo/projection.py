@@ -23,10 +23,11 @@ from torch import Tensor, nn
 
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.jacobians import Coordinates, Rows, random_coordinates
+from sampleinfo.planning_primal import OVERSAMPLED
 from sampleinfo.types import FloatArray, IntArray
 
-#: Default dimension; rows of landmarks for each dimension; coordinates at most; images of one pass.
-DIMENSION, OVERSAMPLED, COORDINATES, BATCH = 2048, 1.25, 2**17, 16
+#: Images of one pass.
+BATCH = 16
 #: Eigenvalues below this share of the largest are left out: products are in float32.
 ROUNDING = 1e-6
 

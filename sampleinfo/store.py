@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from sampleinfo import pictures
-from sampleinfo.config import RunConfig, home
-from sampleinfo.errors import InvalidRun, StorageError
+from sampleinfo.config import PRIMAL, RunConfig, home
+from sampleinfo.errors import InvalidRun, InvalidSetting, StorageError
 from sampleinfo.scores import SCORES, Score
 
 FORMAT = 1
@@ -63,6 +63,18 @@ class Run:
         if missing:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
         return table
+
+    def check_kernel(self) -> None:
+        """Whether the run has the kernel that questions about other training sets need.
+
+        Raises:
+            InvalidSetting: it has features instead; the message says what to do.
+        """
+        if self.meta["kernel"]["kind"] == PRIMAL:
+            raise InvalidSetting(
+                f"this run keeps features of its {self.meta['sizes']['train']} training images and no kernel between "
+                "all of them, which this question needs; score fewer images (--train 2000), and ask that run."
+            )
 
     @property
     def scores(self) -> dict[str, Score]:

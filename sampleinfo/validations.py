@@ -124,6 +124,7 @@ def plan(run: Run, request: Request) -> tuple[dict[str, float], float]:
     Raises:
         SampleInfoError: a request that this run does not allow.
     """
+    run.check_kernel()
     config, sizes = config_of(run), run.meta["sizes"]
     n = int(sizes["train"])
     if request.choose != "all" and request.removals > n:

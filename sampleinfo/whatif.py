@@ -40,7 +40,9 @@ def fit_of(run: Run) -> Fit:
 
     Raises:
         InvalidRun: an array is missing or damaged.
+        InvalidSetting: a run without a kernel.
     """
+    run.check_kernel()
     gram, cross, residual, outputs, coefficients = (
         np.array(run.array(name)) for name in ("gram", "cross", "residual", "val_outputs", "coefficients")
     )

@@ -276,14 +276,13 @@ def test_label_suspicion_needs_no_features_and_refuses_bad_ones() -> None:
 def test_outlyingness_is_the_mean_distance_to_the_nearest() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(40, 5)) * 1e3 + 1e5
-    _, evidence = some_evidence()
     distances = np.linalg.norm(features[:, None] - features[None], axis=2)
     wanted = np.sort(distances, axis=1)[:, 1:11].mean(axis=1)
-    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, features)), wanted)
+    assert close(outlyingness(features), wanted)
     few = features[:3]
-    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, few)), distances[:3, :3].sum(axis=1) / 2)
-    assert np.array_equal(outlyingness(Evidence(evidence.fit, evidence.labels, features[:1])), [0.0])
-    assert close(outlyingness(Evidence(evidence.fit, evidence.labels, np.ones((15, 2)))), np.zeros(15))
+    assert close(outlyingness(few), distances[:3, :3].sum(axis=1) / 2)
+    assert np.array_equal(outlyingness(features[:1]), [0.0])
+    assert close(outlyingness(np.ones((15, 2))), np.zeros(15))
 
 
 def test_squeezing_and_adversarial_suspicion_by_definition() -> None:
@@ -300,12 +299,11 @@ def test_odd_pixels_stand_out_among_images_of_one_look() -> None:
     looks = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4))
     odd = np.arange(0, 200, 10)
     looks[odd] += 25 * rng.choice([-1, 1], size=(20, 4))
-    _, evidence = some_evidence()
-    found = odd_pixels(replace(evidence, appearance=looks))
+    found = odd_pixels(looks)
     others = np.delete(np.arange(200), odd)
     assert found[odd].min() > found[others].max()
     order = rng.permutation(200)
-    assert close(odd_pixels(replace(evidence, appearance=looks[order])), found[order])
+    assert close(odd_pixels(looks[order]), found[order])
     true = np.linalg.inv(np.linalg.cholesky(np.cov(looks[others].T)))
     assert (
         np.corrcoef(found[others], np.linalg.norm((looks[others] - looks[others].mean(0)) @ true.T, axis=1))[0, 1]
@@ -315,8 +313,7 @@ def test_odd_pixels_stand_out_among_images_of_one_look() -> None:
 
 @pytest.mark.parametrize("looks", [np.zeros((30, 4)), np.eye(4), np.repeat(np.eye(4), 20, axis=0), np.ones((1, 4))])
 def test_odd_pixels_of_equal_or_few_images_are_finite(looks: np.ndarray) -> None:
-    _, evidence = some_evidence()
-    found = odd_pixels(replace(evidence, appearance=looks))
+    found = odd_pixels(looks)
     assert found.shape == (len(looks),) and np.isfinite(found).all() and (found >= 0).all()
 
 

@@ -123,9 +123,10 @@ def _text(found: dict[str, Any]) -> str:
         f"{found['train']} images of the preset *digits*, validated on {found['validation']} others, both sources in "
         f"their proportion. {count} draws of {size} images of each source, as many of every digit as its share, are "
         "taken away, one after the other, and the network is trained again for real without them; and it is trained "
-        "for real on every draw alone. *Predicted* is the closed form at the initial weights: of an image as the Sources "
-        "page has it (to convergence, ridge by leave-one-out error), of a draw with the same number of steps, full batches. Means "
-        f"over the draws with their standard deviation. Trained on all, the network reaches {everything['both']:.3f}."
+        "for real on every draw alone. *Predicted* is the closed form at the initial weights: of an image as the "
+        "Sources page has it (to convergence, ridge by leave-one-out error), of a draw with the same number of steps, "
+        "full batches. Means over the draws with their standard deviation. Trained on all, the network reaches "
+        f"{everything['both']:.3f}."
     )
 
 

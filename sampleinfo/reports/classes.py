@@ -196,8 +196,9 @@ def seconds(run: Run) -> float:
     """Expected seconds, on one core; three groups per class are reckoned with.
 
     Raises:
-        InvalidSetting: no validation images.
+        InvalidSetting: no validation images, or no kernel.
     """
+    run.check_kernel()
     sizes = run.meta["sizes"]
     n, k, classes = int(sizes["train"]), int(sizes["outputs"]), len(run.meta["dataset"]["class_names"])
     if not int(sizes["validation"]):

@@ -38,10 +38,11 @@ def curves(run: Run, numbers: str = ANY) -> pd.DataFrame | None:
     """The table of ``summaries.curves``; None where it has not been made.
 
     Raises:
-        InvalidSetting: unknown ``numbers``.
+        InvalidSetting: unknown ``numbers``, or a run without a kernel.
         InvalidRun: the table is damaged.
     """
     check_numbers(numbers)
+    run.check_kernel()
     return _read(run, _curves(numbers))
 
 
@@ -91,6 +92,7 @@ def plan(run: Run, numbers: str = ANY, points: Points = ()) -> dict[str, float]:
     Raises:
         SampleInfoError: what it would refuse.
     """
+    run.check_kernel()
     sizes, how = run.meta["sizes"], own_recipe(run)
     n, k = int(sizes["train"]), int(sizes["outputs"])
     points = checked_points(n, points)

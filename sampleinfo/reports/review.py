@@ -225,6 +225,7 @@ def seconds(run: Run) -> float:
         InvalidRun, InvalidSetting: what ``check`` refuses.
     """
     check(run)
+    run.check_kernel()
     sizes = run.meta["sizes"]
     n, m, k = (int(sizes[name]) for name in ("train", "validation", "outputs"))
     shared = k == 1 or bool(run.meta["kernel"].get("shared"))

@@ -106,8 +106,9 @@ def seconds(run: Run) -> float:
     """How long comparing its sources takes on one core.
 
     Raises:
-        InvalidSetting: the run has one source.
+        InvalidSetting: the run has one source, or no kernel.
     """
+    run.check_kernel()
     names = sources_of(run)
     if len(names) < 2:
         raise InvalidSetting(

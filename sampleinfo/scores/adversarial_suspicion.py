@@ -20,7 +20,7 @@ from sampleinfo.types import FloatArray
 
 def adversarial_suspicion(evidence: Evidence) -> FloatArray:
     """(n,) products, in units of the outputs times units of the features."""
-    return np.asarray(label_suspicion(evidence) * squeezing(evidence))
+    return np.asarray(label_suspicion(evidence.held_out) * squeezing(evidence.features, evidence.smoothed))
 
 
 SCORE = Score(

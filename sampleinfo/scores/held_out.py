@@ -20,7 +20,7 @@ comes from few features,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,11 +72,19 @@ def held_out(fit: Fit, labels: IntArray, features: FloatArray | None, mirrored: 
     Raises:
         NumericalError: a kernel that is zero, or features that are not finite.
     """
-    classes = 2 if fit.problem.k == 1 else fit.problem.k
+    return judge(labels, 2 if fit.problem.k == 1 else fit.problem.k, _spectra(fit, features, mirrored))
+
+
+def judge(
+    labels: IntArray, classes: int, spectra: Iterable[tuple[str, Spectrum]],
+    known: Mapping[str, tuple[float, FloatArray]] | None = None,
+) -> HeldOut:  # fmt: skip
+    """The best of kernels with the mean diagonal 1, and of those whose ridge and errors (n, k) are ``known``."""
     wanted = encode(labels, classes)
     residual = wanted - centre(classes)
-    found: dict[str, tuple[float, float, FloatArray]] = {}
-    for name, spectrum in _spectra(fit, features, mirrored):
+    found = {name: (float(np.sum(errors**2) / len(errors)), ridge, errors) for name, (ridge, errors) in
+             (known or {}).items()}  # fmt: skip
+    for name, spectrum in spectra:
         found[name] = _best(spectrum, residual)
     chosen = min(found, key=lambda name: found[name][0])
     _, ridge, errors = found[chosen]
@@ -84,15 +92,18 @@ def held_out(fit: Fit, labels: IntArray, features: FloatArray | None, mirrored: 
 
 
 def _spectra(fit: Fit, features: FloatArray | None, mirrored: FloatArray | None) -> Iterator[tuple[str, Spectrum]]:
-    """Every kernel, scaled to the mean diagonal 1."""
+    """Every kernel."""
     own = _run_kernel(fit)
     yield RUN, Spectrum.of(own)
-    directions = {HEAD: None if features is None else unit(features)}
-    directions[MIRROR] = None if features is None or mirrored is None else unit(features + mirrored)
-    for name, rows in directions.items():
-        if rows is not None:
-            yield name, _thin(rows)
-            yield f"{RUN}+{name}", Spectrum.of((own + product(rows, rows.T)) / 2)
+    for name, rows in directions(features, mirrored).items():
+        yield name, thin(rows)
+        yield f"{RUN}+{name}", Spectrum.of((own + product(rows, rows.T)) / 2)
+
+
+def directions(features: FloatArray | None, mirrored: FloatArray | None) -> dict[str, FloatArray]:
+    """(n, d) rows of length 1 by the name of their kernel, as far as they are known."""
+    found = {} if features is None else {HEAD: unit(features)}
+    return found if features is None or mirrored is None else {**found, MIRROR: unit(features + mirrored)}
 
 
 def _run_kernel(fit: Fit) -> FloatArray:
@@ -119,7 +130,7 @@ def unit(features: FloatArray) -> FloatArray:
     return np.asarray(features / np.where(lengths > 0, lengths, 1.0), dtype=np.float64)
 
 
-def _thin(rows: FloatArray) -> Spectrum:
+def thin(rows: FloatArray) -> Spectrum:
     """Of the kernel rows rows^T, without the eigenvalues that are 0 because there are few columns."""
     vectors, lengths, _ = np.linalg.svd(rows, full_matrices=False)
     return Spectrum(lengths[::-1] ** 2, np.ascontiguousarray(vectors[:, ::-1]))

@@ -25,7 +25,7 @@ from scipy import linalg
 
 from sampleinfo.blocks import finite, product
 from sampleinfo.errors import NumericalError
-from sampleinfo.scores.base import FEATURES, INFORMATION, Evidence, Score
+from sampleinfo.scores.base import FEATURES, INFORMATION, Score
 from sampleinfo.tuning import RIDGES
 from sampleinfo.types import FloatArray
 
@@ -40,10 +40,18 @@ class Head:
     errors: FloatArray
 
 
-def laplace_information(evidence: Evidence) -> FloatArray:
-    """(n,) nats between the posteriors of the head with and without each sample."""
-    assert evidence.features is not None
-    head = fit_head(np.asarray(evidence.features, dtype=np.float64), evidence.fit.problem.residual)
+def laplace_information(features: FloatArray | None, residual: FloatArray) -> FloatArray:
+    """(n,) nats between the posteriors of the head with and without each sample.
+
+    Args:
+        features: (n, d) of the frozen network.
+        residual: (n, k) targets minus initial outputs.
+
+    Raises:
+        NumericalError: features that are not finite.
+    """
+    assert features is not None
+    head = fit_head(np.asarray(features, dtype=np.float64), residual)
     h, squared = head.leverages, np.sum(head.errors**2, axis=1)
     spread = head.errors.shape[1] * (-h - np.log1p(-h))
     moved = squared * h / (head.noise_variance * (1 - h))
@@ -92,7 +100,7 @@ SCORE = Score(
     unit="nats",
     sentence="How much the belief about the head's weights would change if this image were left out of training.",
     assumes="Trains the head alone on the features of the frozen network; instant.",
-    compute=laplace_information,
+    compute=lambda evidence: laplace_information(evidence.features, evidence.fit.problem.residual),
     kind=INFORMATION,
     needs=FEATURES,
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.scores.base import LINEAR, SUSPICION, Evidence, Score
-from sampleinfo.types import FloatArray
+from sampleinfo.types import FloatArray, IntArray
 
 
 def leave_one_out_margin(evidence: Evidence) -> FloatArray:
@@ -26,13 +26,16 @@ def leave_one_out_margin(evidence: Evidence) -> FloatArray:
     known, labels = evidence.fit.leave_each_out(), evidence.labels
     if known.problem.targets is None:
         raise InvalidSetting("the margin needs the training targets; make the problem with Problem(..., targets=Y).")
-    outputs = known.problem.targets - known.errors
+    return margins(known.problem.targets - known.errors, labels)
+
+
+def margins(outputs: FloatArray, labels: IntArray) -> FloatArray:
+    """(n,) the best other output minus that of the label, of outputs (n, k)."""
     if outputs.shape[1] == 1:
         return np.asarray((1 - 2 * labels) * (2 * outputs[:, 0] - 1), dtype=np.float64)
-    rows = np.arange(len(labels))
-    given = outputs[rows, labels]
-    outputs[rows, labels] = -np.inf
-    return np.asarray(outputs.max(axis=1) - given)
+    rows, others = np.arange(len(labels)), outputs.copy()
+    others[rows, labels] = -np.inf
+    return np.asarray(others.max(axis=1) - outputs[rows, labels])
 
 
 SCORE = Score(

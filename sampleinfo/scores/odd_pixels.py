@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from sampleinfo.scores.base import APPEARANCE, SUSPICION, Evidence, Score
+from sampleinfo.scores.base import APPEARANCE, SUSPICION, Score
 from sampleinfo.scores.prototypicality import own_order
 from sampleinfo.types import FloatArray
 
@@ -20,10 +20,10 @@ from sampleinfo.types import FloatArray
 SUPPORT, LEAST = 0.75, 1e-6
 
 
-def odd_pixels(evidence: Evidence) -> FloatArray:
-    """(n,) robust distances, in standard deviations."""
-    assert evidence.appearance is not None
-    values = np.asarray(evidence.appearance, dtype=np.float64)
+def odd_pixels(appearance: FloatArray | None) -> FloatArray:
+    """(n,) robust distances of statistics (n, d), in standard deviations."""
+    assert appearance is not None
+    values = np.asarray(appearance, dtype=np.float64)
     values = (values - np.median(values, axis=0)) / np.maximum(values.std(axis=0), LEAST)
     varied = values[:, np.ptp(values, axis=0) > 0]
     if len(varied) <= 2 * varied.shape[1] or not varied.shape[1]:  # too few for a covariance
@@ -49,7 +49,7 @@ SCORE = Score(
     sentence="How unusual the sharpness, contrast, brightness and flat areas of this image are among the others: large "
     "for blurred, noisy, washed out or covered ones.",
     assumes="Looks at the pixels alone, without network or labels; instant.",
-    compute=odd_pixels,
+    compute=lambda evidence: odd_pixels(evidence.appearance),
     kind=SUSPICION,
     needs=APPEARANCE,
 )

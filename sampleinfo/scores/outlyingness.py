@@ -12,17 +12,20 @@ import numpy as np
 
 from sampleinfo.blocks import product
 from sampleinfo.errors import NumericalError
-from sampleinfo.scores.base import FEATURES, FROZEN, SUSPICION, Evidence, Score
+from sampleinfo.scores.base import FEATURES, FROZEN, SUSPICION, Score
 from sampleinfo.types import FloatArray
 
 #: Nearest neighbours that count, and rows of distances that are in memory at a time.
 NEIGHBOURS, PIECE = 10, 1024
 
 
-def outlyingness(evidence: Evidence) -> FloatArray:
-    """(n,) mean distances to the nearest other images, in units of the features."""
-    assert evidence.features is not None
-    features = np.asarray(evidence.features, dtype=np.float64)
+def outlyingness(features: FloatArray | None) -> FloatArray:
+    """(n,) mean distances to the nearest other images, in units of the features (n, d).
+
+    Raises:
+        NumericalError: features that are not finite.
+    """
+    assert features is not None
     if not np.isfinite(features).all():
         raise NumericalError("the features hold values that are not finite.")
     features = features - features.mean(axis=0)  # the differences lose fewer digits
@@ -45,7 +48,7 @@ SCORE = Score(
     sentence="How far this image is from the ten images most like it, whatever their labels: large where nothing in "
     "the data set resembles it.",
     assumes=FROZEN,
-    compute=outlyingness,
+    compute=lambda evidence: outlyingness(evidence.features),
     kind=SUSPICION,
     needs=FEATURES,
 )

@@ -14,20 +14,23 @@ their own first, so that the order they come in does not matter.
 import numpy as np
 
 from sampleinfo.errors import NumericalError
-from sampleinfo.scores.base import DIFFICULTY, FEATURES, FROZEN, Evidence, Score
+from sampleinfo.scores.base import DIFFICULTY, FEATURES, FROZEN, Score
 from sampleinfo.types import FloatArray, IntArray
 
 #: Starts of k-means.
 STARTS = 4
 
 
-def prototypicality(evidence: Evidence) -> FloatArray:
-    """(n,) distances to the nearest centre, in units of the features."""
-    assert evidence.features is not None
-    features = np.asarray(evidence.features, dtype=np.float64)
+def prototypicality(features: FloatArray | None, classes: int, seed: int) -> FloatArray:
+    """(n,) distances to the nearest of as many centres as ``classes``, in units of the features (n, d).
+
+    Raises:
+        NumericalError: features that are not finite.
+    """
+    assert features is not None
     if not np.isfinite(features).all():
         raise NumericalError("the features hold values that are not finite.")
-    nearest = centres(features, len(np.unique(evidence.labels)), evidence.seed)
+    nearest = centres(features, classes, seed)
     squared = np.stack([np.sum((features - centre) ** 2, axis=1) for centre in nearest])
     return np.asarray(np.sqrt(squared.min(axis=0)))
 
@@ -59,7 +62,7 @@ SCORE = Score(
     sentence="How far this image is from the nearest centre of similar images, whatever its label: small for typical "
     "images, large for unusual ones.",
     assumes=FROZEN,
-    compute=prototypicality,
+    compute=lambda evidence: prototypicality(evidence.features, len(np.unique(evidence.labels)), evidence.seed),
     kind=DIFFICULTY,
     needs=FEATURES,
 )

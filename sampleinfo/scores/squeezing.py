@@ -10,14 +10,18 @@ the probabilities are compared, in L1; here the features before the head are, in
 import numpy as np
 
 from sampleinfo.errors import NumericalError
-from sampleinfo.scores.base import FROZEN, SMOOTHED, SUSPICION, Evidence, Score
+from sampleinfo.scores.base import FROZEN, SMOOTHED, SUSPICION, Score
 from sampleinfo.types import FloatArray
 
 
-def squeezing(evidence: Evidence) -> FloatArray:
-    """(n,) distances, in units of the features."""
-    assert evidence.features is not None and evidence.smoothed is not None
-    moved = np.asarray(evidence.features, dtype=np.float64) - evidence.smoothed
+def squeezing(features: FloatArray | None, smoothed: FloatArray | None) -> FloatArray:
+    """(n,) distances between the features (n, d) of images and of the smoothed images, in their units.
+
+    Raises:
+        NumericalError: features that are not finite.
+    """
+    assert features is not None and smoothed is not None
+    moved = features - smoothed
     if not np.isfinite(moved).all():
         raise NumericalError("the features hold values that are not finite.")
     return np.asarray(np.linalg.norm(moved, axis=1))
@@ -30,7 +34,7 @@ SCORE = Score(
     sentence="How far what the network sees of this image moves when it is smoothed a little: large for adversarial "
     "images and for noise.",
     assumes=FROZEN,
-    compute=squeezing,
+    compute=lambda evidence: squeezing(evidence.features, evidence.smoothed),
     kind=SUSPICION,
     needs=SMOOTHED,
 )

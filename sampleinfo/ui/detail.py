@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from sampleinfo import figures
+from sampleinfo.config import PRIMAL
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
@@ -108,6 +109,8 @@ def _neighbours(run: Run, row: int) -> None:
 
 def _affected(run: Run, row: int) -> None:
     """Validation images whose prediction changes most when the image is left out."""
+    if _without_kernel(run):
+        return
     change = np.asarray(run.array("val_change")[:, row])
     loss = np.asarray(run.array("val_loss_change")[:, row])
     order = np.argsort(-change)[:AFFECTED]
@@ -119,8 +122,21 @@ def _affected(run: Run, row: int) -> None:
     _strip(run, order + int(run.meta["sizes"]["train"]), notes, "Changed most")
 
 
+def _without_kernel(run: Run) -> bool:
+    """Whether the run has no changes of single predictions, which is then said."""
+    without = bool(run.meta["kernel"]["kind"] == PRIMAL)
+    if without:
+        st.caption(
+            "Which image changes which prediction is not kept: that would be one number for each pair of images. Score "
+            "fewer images to see it."
+        )
+    return without
+
+
 def _affecting(run: Run, row: int) -> None:
     """Training images that change this validation image's prediction most."""
+    if _without_kernel(run):
+        return
     place = row - int(run.meta["sizes"]["train"])
     change = np.asarray(run.array("val_change")[place])
     loss = np.asarray(run.array("val_loss_change")[place])

@@ -1,0 +1,203 @@
+"""Feature shards: whole or missing, never half; rounding of float16 measured."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sampleinfo import shards
+from sampleinfo.errors import InvalidData, InvalidRun, InvalidSetting, StorageError
+from sampleinfo.shards import DamagedShard, Shards
+
+
+def features(samples: int, q: int = 2, dimension: int = 5, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(samples * q, dimension))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Shards:
+    """Three shards of 4, 2 and 3 samples."""
+    made = Shards.create(tmp_path / "store", 2, 5, "float32", 4)
+    for number, samples in enumerate((4, 2, 3)):
+        made.write(number, features(samples, seed=number))
+    return made
+
+
+def forget() -> None:
+    """As in a new process."""
+    shards._seen_whole.clear()
+
+
+def test_written_rows_come_back(store: Shards) -> None:
+    assert store.finished() == (0, 1, 2)
+    assert store.sizes() == (4, 2, 3)
+    for number, samples in enumerate((4, 2, 3)):
+        rows = store.read(number)
+        assert rows.dtype == np.float32
+        assert np.array_equal(rows, features(samples, seed=number).astype(np.float32))
+    store.verify()
+    assert Shards.open(store.path) == store
+    index = json.loads((store.path / "index.json").read_text())
+    assert index == {"format": 1, "rows": 2, "dimension": 5, "dtype": "float32", "samples_per_shard": 4}
+    assert sorted(each.name for each in store.path.iterdir()) == [
+        "000000.json", "000000.npy", "000001.json", "000001.npy", "000002.json", "000002.npy", "index.json",
+    ]  # fmt: skip
+
+
+def test_reopening_keeps_shards_and_refuses_another_kind(store: Shards) -> None:
+    again = Shards.create(store.path, 2, 5, "float32", 4)
+    assert again.finished() == (0, 1, 2)
+    with pytest.raises(InvalidRun, match=r"holds features of another kind .*'dimension': 5.*'dimension': 6"):
+        Shards.create(store.path, 2, 6, "float32", 4)
+
+
+@pytest.mark.parametrize("known", ["read before", "new process"])
+def test_a_truncated_shard_counts_as_missing(store: Shards, known: str) -> None:
+    store.verify()
+    path = store.path / "000001.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    if known == "new process":
+        forget()
+    assert store.finished() == (0, 2)
+    with pytest.raises(DamagedShard, match=r"shard 1 of .* cannot be used: it has \d+ bytes instead of \d+. Run again"):
+        store.read(1)
+    with pytest.raises(DamagedShard, match="shard 1"):
+        store.verify()
+    store.write(1, features(2, seed=1))
+    assert store.finished() == (0, 1, 2)
+    store.verify()
+
+
+def test_a_changed_byte_is_found(store: Shards) -> None:
+    path = store.path / "000002.npy"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    forget()
+    assert store.finished() == (0, 1)
+    with pytest.raises(DamagedShard, match=r"shard 2 .* its checksum is another"):
+        store.read(2)
+
+
+def test_the_checksum_is_verified_once_per_process(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget()
+    calls: list[int] = []
+    digest = shards.hashlib.file_digest
+    monkeypatch.setattr(shards.hashlib, "file_digest", lambda *given: calls.append(1) or digest(*given))
+    for _ in range(3):
+        store.read(0)
+        store.finished()
+    assert len(calls) == 3  # one per shard
+    store.verify()
+    assert len(calls) == 6
+    store.write(0, features(4, seed=9))
+    store.read(0)
+    assert len(calls) == 7
+
+
+@pytest.mark.parametrize("lost", ["000000.npy", "000000.json"])
+def test_a_missing_file_is_named(store: Shards, lost: str) -> None:
+    (store.path / lost).unlink()
+    assert store.finished() == (1, 2)
+    with pytest.raises(DamagedShard, match=r"shard 0 .* missing"):
+        store.sizes()
+    with pytest.raises(DamagedShard, match=r"shard 0 .* missing"):
+        store.read(0)
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"samples": 1}', '{"samples": "4", "bytes": 1, "sha256": 0}'])
+def test_a_damaged_note_makes_a_shard_missing(store: Shards, note: str) -> None:
+    (store.path / "000001.json").write_text(note)
+    assert store.finished() == (0, 2)
+
+
+def test_a_note_about_another_shape_is_found(store: Shards) -> None:
+    note = json.loads((store.path / "000001.json").read_text())
+    (store.path / "000001.json").write_text(json.dumps({**note, "samples": 3}))
+    with pytest.raises(DamagedShard, match=r"shard 1 .* it holds float32 of shape \(4, 5\)"):
+        store.read(1)
+
+
+def test_a_killed_writer_leaves_nothing_that_counts(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if Path(target).name == "000003.json":
+            raise KeyboardInterrupt
+        replaced(source, target)
+
+    monkeypatch.setattr(shards.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(3, features(1))
+    monkeypatch.undo()
+    assert store.finished() == (0, 1, 2)
+    (store.path / ".000004.npy.abc.tmp").write_bytes(b"half")
+    assert store.finished() == (0, 1, 2)
+    store.tidy()
+    assert not list(store.path.glob(".*"))
+
+
+def test_a_full_disk_is_a_clear_error(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shards.os, "fsync", full)
+    with pytest.raises(StorageError, match=r"000003.npy cannot be written: No space left on device\."):
+        store.write(3, features(1))
+    monkeypatch.undo()
+    assert store.finished() == (0, 1, 2)
+    assert not list(store.path.glob(".*"))
+
+
+def test_clear_errors(store: Shards, tmp_path: Path) -> None:
+    for bad in (features(5), features(1)[:1], features(1, dimension=4), features(1)[0], features(0)):
+        with pytest.raises(InvalidSetting, match=r"shape \(b 2, 5\) with 1 to 4 samples b; got"):
+            store.write(3, bad)
+    with pytest.raises(InvalidSetting, match="a number of 0 or above"):
+        store.write(-1, features(1))
+    for value in (np.nan, np.inf, 1e39):
+        with pytest.raises(InvalidData, match="the features of shard 3 are not finite"):
+            store.write(3, features(1) * value)
+    with pytest.raises(InvalidSetting, match=r"a dtype of float16 or float32; got 1 rows .* and 'float64'"):
+        Shards.create(tmp_path / "other", 1, 5, "float64", 4)  # type: ignore[arg-type]
+    with pytest.raises(InvalidSetting, match="at least 1"):
+        Shards.create(tmp_path / "other", 0, 5, "float32", 4)
+    with pytest.raises(InvalidRun, match=r"is not a store of features: index.json is missing"):
+        Shards.open(tmp_path / "nothing")
+    (store.path / "index.json").write_text('{"format": 2}')
+    with pytest.raises(InvalidRun, match="has format 2, this version reads 1"):
+        Shards.open(store.path)
+    (store.path / "index.json").write_text('{"format": 1, "rows": 2}')
+    with pytest.raises(InvalidRun, match=r"index.json of the store .* is damaged"):
+        Shards.open(store.path)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(-37, 37), st.floats(0.0, 7.0))
+def test_rounding_of_float16(tmp_path_factory: pytest.TempPathFactory, seed: int, power: int, spread: float) -> None:
+    """Half a unit of the eleventh bit, whatever the scale, for values down to 2^-29 of the largest."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(6, 8)) * 10.0 ** rng.uniform(-spread, 0, size=(6, 8)) * 10.0**power
+    exact = values.astype(np.float32)
+    store = Shards.create(tmp_path_factory.mktemp("half"), 1, 8, "float16", 8)
+    store.write(0, exact)
+    got, wanted = store.read(0).astype(np.float64), exact.astype(np.float64)
+    assert np.isfinite(got).all()
+    largest = np.abs(wanted).max()
+    if largest > 1e-30:
+        assert np.all(np.abs(got - wanted) <= np.maximum(2.0**-11 * np.abs(wanted), 2.0**-39 * largest))
+    assert np.abs(got - wanted).max() <= max(2.0**-11 * largest, 1e-36)
+
+
+def test_zeros_stay_zeros(tmp_path: Path) -> None:
+    store = Shards.create(tmp_path, 1, 3, "float16", 2)
+    store.write(0, np.zeros((2, 3)))
+    assert not store.read(0).any()
+    assert (store.path / "000000.npy").stat().st_size == 128 + 2 * 3 * 2
