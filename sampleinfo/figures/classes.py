@@ -11,6 +11,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sampleinfo.figures.common import MARGIN, MARKER, NEUTRAL, OUTLINE, PALETTE, escape, short
+from sampleinfo.figures.raster import RASTER_FROM, whole
+from sampleinfo.figures.raster_maps import places_of
+from sampleinfo.figures.raster_parts import SHARPNESS, grey_map, parts_map
 
 #: Pixels of a line, of everything else, and letters of a name.
 LINE, FRAME, NAME = 30, 100, 18
@@ -118,10 +121,9 @@ def group_map(samples: pd.DataFrame, members: pd.DataFrame, chosen: int | None) 
     """
     inside = members["row"].to_numpy()
     others = np.setdiff1d(np.flatnonzero((samples["split"] == "train").to_numpy()), inside)
-    figure = go.Figure(go.Scattergl(
-        x=samples["umap_x"].to_numpy(np.float32)[others], y=samples["umap_y"].to_numpy(np.float32)[others],
-        mode="markers", marker={"color": NEUTRAL, "size": 4, "opacity": 0.3}, name="other classes", hoverinfo="skip",
-    ))  # fmt: skip
+    if len(inside) > RASTER_FROM:
+        return _group_picture(samples, members, chosen)
+    figure = _others(samples, others, inside)
     ids = samples["sample_id"].to_numpy()
     for group in np.sort(members["group"].unique()):
         part = members[members["group"] == group]
@@ -135,11 +137,36 @@ def group_map(samples: pd.DataFrame, members: pd.DataFrame, chosen: int | None) 
             text=[f"{escape(ids[row])}<br>F-SI {short(nats, 3)}" for row, nats in zip(rows, part["nats"], strict=True)],
             hovertemplate="%{text}<br>%{fullData.name}<extra></extra>",
         ))  # fmt: skip
+    return _map(figure)
+
+
+def _map(figure: go.Figure) -> go.Figure:
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     return figure.update_layout(
         xaxis=axis, yaxis=axis, margin=MARGIN, height=400, dragmode="pan", hovermode="closest",
         clickmode="event+select", legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0, "title": None},
     )  # fmt: skip
+
+
+def _group_picture(samples: pd.DataFrame, members: pd.DataFrame, chosen: int | None) -> go.Figure:
+    """The groups of so large a class that its images are no points any more: only its bars can be clicked."""
+    groups = sorted(int(each) for each in members["group"].unique() if chosen in (None, each))
+    rows = [members.loc[members["group"] == group, "row"].to_numpy() for group in groups]
+    training = np.flatnonzero((samples["split"] == "train").to_numpy())
+    parts, colours = [*rows, np.setdiff1d(training, np.concatenate(rows))], [*map(group_colour, groups), NEUTRAL]
+    names = [*(f"group {group}" for group in groups), "others"]
+    return _map(parts_map(samples, parts, "umap", colours, names))
+
+
+def _others(samples: pd.DataFrame, others: np.ndarray, inside: np.ndarray) -> go.Figure:
+    """The images that are no members, small and grey; as a picture where there are many."""
+    if len(others) + len(inside) > RASTER_FROM:
+        home = whole(places_of(samples, np.concatenate([others, inside]), "umap"), sharpness=SHARPNESS)
+        return grey_map(samples, others, "umap", home)
+    return go.Figure(go.Scattergl(
+        x=samples["umap_x"].to_numpy(np.float32)[others], y=samples["umap_y"].to_numpy(np.float32)[others],
+        mode="markers", marker={"color": NEUTRAL, "size": 4, "opacity": 0.3}, name="other classes", hoverinfo="skip",
+    ))  # fmt: skip
 
 
 def group_colour(group: int) -> str:

@@ -1,4 +1,4 @@
-"""Maps: one point per image."""
+"""Maps with one point per image, for so many that a browser can hold them; ``raster_maps`` draws the others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sampleinfo.figures.common import MARGIN, MARKER, OUTLINE, PALETTE, escape, limits, log_ticks, logarithm, short
+from sampleinfo.types import FloatArray
 
 #: Opacity of what is not selected.
 FADED = 0.12
@@ -27,20 +28,30 @@ def score_map(
     everything = samples[column].to_numpy(dtype=np.float64)
     missing, rows = rows[~np.isfinite(everything[rows])], rows[np.isfinite(everything[rows])]
     values = everything[rows]
-    shown = logarithm(values) if scale == "log" else values
-    low, high = limits(shown)
-    bar = {"title": {"text": escape(title), "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    if scale == "log":
-        places, texts = log_ticks(low, high)
-        bar |= {"tickvals": places, "ticktext": texts}
-    marker = {"color": shown.astype(np.float32), "colorscale": "Viridis", "cmin": low, "cmax": high, "size": MARKER,
-              "colorbar": bar, "line": {"width": 1, "color": OUTLINE}}  # fmt: skip
+    shown = scaled(values, scale)
+    marker = {"color": shown.astype(np.float32), **colour_scale(shown, title, scale), "size": MARKER,
+              "line": {"width": 1, "color": OUTLINE}}  # fmt: skip
     hollow = {"color": OUTLINE, "symbol": "circle-open", "size": MARKER - 1}
     figure = go.Figure()
     if missing.size:
         figure.add_trace(_points(samples, missing, layout, hollow, [f"{escape(title)}: none"] * len(missing), selected))
     texts = [f"{escape(title)}: {short(v, 3)}" for v in values]
-    return _bare(figure.add_trace(_points(samples, rows, layout, marker, texts, selected)))
+    return bare(figure.add_trace(_points(samples, rows, layout, marker, texts, selected)))
+
+
+def scaled(values: FloatArray, scale: str) -> FloatArray:
+    """The values as their colours show them: ``linear`` or ``log``."""
+    return logarithm(values) if scale == "log" else values
+
+
+def colour_scale(shown: FloatArray, title: str, scale: str) -> dict[str, object]:
+    """Colours, their limits and a bar with round numbers for scaled values, as a marker has them."""
+    low, high = limits(shown)
+    bar = {"title": {"text": escape(title), "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    if scale == "log":
+        places, texts = log_ticks(low, high)
+        bar |= {"tickvals": places, "ticktext": texts}
+    return {"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar}
 
 
 def category_map(
@@ -55,20 +66,14 @@ def category_map(
         marker = {"color": PALETTE[number % len(PALETTE)], "size": MARKER}
         trace = _points(samples, members, layout, marker, [escape(value)] * len(members), selected)
         figure.add_trace(trace.update(name=escape(value), showlegend=len(names) <= MOST_NAMED))
-    return _bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})
-
-
-def preview_map(table: pd.DataFrame) -> go.Figure:
-    """The first results of a run: places by PCA, colours by class."""
-    return category_map(table, np.arange(len(table)), "pca", "class_name", ()).update_layout(height=320, dragmode="pan")
+    return bare(figure).update_layout(legend={"orientation": "h", "y": -0.02, "title": None})
 
 
 def _points(
     samples: pd.DataFrame, rows: np.ndarray, layout: str, marker: dict[str, object], values: list[str],
     selected: Sequence[int],
 ) -> go.Scattergl:  # fmt: skip
-    chosen = set(selected)
-    bright = [place for place, row in enumerate(rows) if int(row) in chosen] if chosen else None
+    bright = np.flatnonzero(np.isin(rows, selected)) if len(selected) else None
     part = samples.iloc[rows]
     return go.Scattergl(
         x=part[f"{layout}_x"].to_numpy(dtype=np.float32), y=part[f"{layout}_y"].to_numpy(dtype=np.float32),
@@ -88,7 +93,7 @@ def _labels(samples: pd.DataFrame, rows: np.ndarray) -> list[str]:
     ]
 
 
-def _bare(figure: go.Figure) -> go.Figure:
+def bare(figure: go.Figure) -> go.Figure:
     """Distances mean little on these maps: no axes, no grid, and all the room is used."""
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     return figure.update_layout(

@@ -13,6 +13,8 @@ from plotly.subplots import make_subplots
 from sampleinfo.figures.common import MARGIN, NEUTRAL, escape, log_ticks, logarithm, short
 from sampleinfo.figures.common import limits as colour_limits
 from sampleinfo.figures.curves import SET_COLOURS, SYMBOLS
+from sampleinfo.figures.raster import RASTER_FROM
+from sampleinfo.figures.raster_parts import panels, parts_map
 from sampleinfo.types import FloatArray
 
 #: Classes up to which cells carry their numbers; beyond that only hovering does.
@@ -21,6 +23,8 @@ WRITTEN = 12
 LEFT, BELOW = (17, 2), (12, 3)
 #: Images of other sources in small multiples.
 FAINT = "rgba(138,150,158,0.28)"
+#: Images of a source that a distribution is drawn of: of more, so many quantiles.
+MOST = 2000
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 
 
@@ -36,15 +40,15 @@ def source_distributions(values: Mapping[str, FloatArray], title: str, scale: st
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.55, 0.45]
     )  # fmt: skip
     for place, (name, own, part) in enumerate(zip(values, values.values(), parts, strict=True)):
-        order, colour = np.argsort(part, kind="stable"), SET_COLOURS[place]
+        order, colour = _thinned(np.argsort(part, kind="stable")), SET_COLOURS[place]
         figure.add_scatter(
-            x=part[order], y=np.arange(1, len(part) + 1) / len(part), mode="lines", name=escape(name),
+            x=part[order], y=_thinned(np.arange(1, len(part) + 1)) / len(part), mode="lines", name=escape(name),
             line={"color": colour, "width": 2.5, "shape": "hv"}, text=[short(each, 3) for each in own[order]],
             hovertemplate=f"{escape(name)}<br>%{{y:.0%}} of the images: up to %{{text}} nats<extra></extra>",
             legendgroup=str(place), row=1, col=1,
         )  # fmt: skip
         figure.add_violin(
-            x=part, y=np.full(len(part), -place), orientation="h", name=escape(name), legendgroup=str(place),
+            x=part[order], y=np.full(len(order), -place), orientation="h", name=escape(name), legendgroup=str(place),
             line={"color": colour, "width": 1.5}, fillcolor=_faded(colour), box={"visible": True, "width": 0.18},
             points=False, showlegend=False, hoverinfo="skip", spanmode="hard", width=0.9, row=2, col=1,
         )  # fmt: skip
@@ -167,6 +171,9 @@ def source_map(
 
     ``layout`` is the prefix of the coordinate columns; ``places`` decide the colours.
     """
+    if sum(len(own) for own in rows) > RASTER_FROM:
+        colours = [SET_COLOURS[place] for place in places]
+        return parts_map(samples, rows, layout, colours, names).update_layout(height=460, dragmode="pan")
     figure = go.Figure()
     for place, own, name in zip(places, rows, names, strict=True):
         figure.add_trace(_points(samples, own, layout, place).update(name=escape(name)))
@@ -182,7 +189,10 @@ def source_panels(
         rows=-(-len(names) // across), cols=across, shared_xaxes="all", shared_yaxes="all", horizontal_spacing=0.03,
         vertical_spacing=0.09, subplot_titles=[escape(name) for name in names],
     )  # fmt: skip
-    for panel, (own, place) in enumerate(zip(rows, places, strict=True)):
+    large = sum(len(own) for own in rows) > RASTER_FROM
+    if large:
+        panels(figure, samples, rows, layout, [SET_COLOURS[place] for place in places], across)
+    for panel, (own, place) in enumerate(() if large else zip(rows, places, strict=True)):
         at = {"row": panel // across + 1, "col": panel % across + 1}
         rest = np.concatenate([np.zeros(0, dtype=int), *(each for n, each in enumerate(rows) if n != panel)])
         grey = _points(samples, rest, layout, place)
@@ -191,6 +201,13 @@ def source_panels(
         figure.add_trace(_points(samples, own, layout, place), **at)
     return _bare(figure).update_layout(height=60 + 330 * -(-len(names) // across), showlegend=False,
                                        margin=MARGIN | {"t": 34})  # fmt: skip
+
+
+def _thinned(order: np.ndarray) -> np.ndarray:
+    """Of more than ``MOST`` so many, evenly: first and last among them."""
+    if len(order) <= MOST:
+        return order
+    return np.asarray(order[np.linspace(0, len(order) - 1, MOST).round().astype(np.int64)])
 
 
 def wrapped(name: str, width: int, lines: int) -> str:

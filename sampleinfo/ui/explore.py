@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from sampleinfo import figures
@@ -19,6 +20,8 @@ from sampleinfo.ui.state import open_by_id, opened_id
 from sampleinfo.ui.words import count, plain
 
 PAGE, EXTREMES, SMALL_TILE = 200, 10, 52
+#: Lines of a table that the browser gets at once.
+LINES = 500
 ORDERS = {
     "high": "Score, highest first", "low": "Score, lowest first", "error": "Prediction error", "class": "Class",
     "id": "Sample id",
@@ -40,7 +43,11 @@ def run_facts(run: Run, view: View) -> None:
     if not found.empty:
         words = ", ".join(f"{number} {kind}" for kind, number in found["kind"].value_counts().items())
         with st.popover(f"Data: {words}", icon=":material/warning:", key="problems"):
-            findings_table(found, "nothing is wrong")
+            pages = -(-len(found) // LINES)
+            page = min(int(st.session_state.get("problems-page") or 1), pages)
+            findings_table(found.iloc[(page - 1) * LINES : page * LINES], "nothing is wrong")
+            if pages > 1:
+                st.pagination(pages, key="problems-page")
             st.caption(f"The same list is in {plain(run.path / PROBLEMS)}.")
 
 
@@ -118,12 +125,15 @@ def _chosen(run: Run, view: View, selection: Sequence[int]) -> np.ndarray:
 
 def in_order(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
     """The rows in one of the orders of ``ORDERS``."""
-    samples = run.samples.iloc[rows]
     column, ascending = {
         "high": (score, False), "low": (score, True), "error": ("prediction_error", False),
         "class": ("class_name", True), "id": ("sample_id", True),
     }[order]  # fmt: skip
-    places = samples[column].reset_index(drop=True).sort_values(ascending=ascending, kind="stable").index
+    values = run.samples[column].iloc[rows]
+    if pd.api.types.is_float_dtype(values):
+        numbers = values.to_numpy(dtype=np.float64)
+        return np.asarray(rows[np.argsort(numbers if ascending else -numbers, kind="stable")])
+    places = values.reset_index(drop=True).sort_values(ascending=ascending, kind="stable").index
     return np.asarray(rows[places.to_numpy()])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sampleinfo.datasets.tables import natural
-from sampleinfo.store import Run
+from sampleinfo.store import SAMPLES, Run
 from sampleinfo.ui.words import count, plain, shortened
 
 #: Values up to which a column is offered as a choice of values; text with more is only searched.
@@ -36,28 +36,52 @@ class Filter:
         return mask
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a column can be filtered by: its different values, if they are few, or its range."""
+
+    number: bool
+    different: int
+    options: tuple[str, ...]
+    low: float
+    high: float
+
+
 def filter_control(run: Run) -> Filter:
     """A popover with one field for every column that can be filtered by."""
     columns = {"class_name": "Class", "source": "Source"} | run.metadata
-    prefix = f"filter-{run.id}-"
-    active = sum(_is_set(run.samples[column], st.session_state.get(prefix + column)) for column in columns)
+    path, prefix = run.path / SAMPLES, f"filter-{run.id}-"
+    stamp = path.stat().st_mtime_ns
+    known = {column: _facts(str(path), stamp, column) for column in columns}
+    active = sum(_is_set(known[column], st.session_state.get(prefix + column)) for column in columns)
     with st.popover(f"Filter ({active})" if active else "Filter", icon=":material/filter_alt:", key="filter"):
         values, ranges = [], []
         for column, title in columns.items():
-            series = run.samples[column]
-            if is_number(series):
-                ranges += _range(series, plain(shortened(title)), prefix + column)
-            elif 1 < series.nunique() <= CHOICES:
-                options = sorted(series.dropna().astype(str).unique(), key=natural)
+            facts, words = known[column], plain(shortened(title))
+            if facts.number:
+                ranges += _range(column, facts, words, prefix + column)
+            elif 1 < facts.different <= CHOICES:
                 picked = st.multiselect(
-                    plain(shortened(title)), options, key=prefix + column, placeholder="all", format_func=shortened
-                )
+                    words, facts.options, key=prefix + column, placeholder="all", format_func=shortened
+                )  # fmt: skip
                 values += [(column, tuple(picked))] if picked else []
-            elif series.nunique() > CHOICES:
-                many = count(int(series.nunique()), "different value")
-                st.caption(f"{plain(shortened(title))}: {many}, too many to choose from.")
+            elif facts.different > CHOICES:
+                st.caption(f"{words}: {count(facts.different, 'different value')}, too many to choose from.")
         st.caption("Images that do not pass stay on the map, faded.")
     return Filter(tuple(values), tuple(ranges))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _facts(path: str, stamp: int, column: str) -> Facts:
+    """Of one column of a table of samples: read and looked through once, and not at every click."""
+    del stamp  # a part of the key: another file is another table
+    series = pd.read_parquet(path, columns=[column])[column]
+    different, number = int(series.nunique()), is_number(series)
+    options: tuple[str, ...] = ()
+    if not number and different <= CHOICES:
+        options = tuple(sorted(series.dropna().astype(str).unique(), key=natural))
+    low, high = (float(series.min()), float(series.max())) if number else (0.0, 0.0)
+    return Facts(number, different, options, low, high)
 
 
 def is_number(series: pd.Series) -> bool:
@@ -65,19 +89,19 @@ def is_number(series: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(series) and series.nunique() > 12)
 
 
-def _is_set(series: pd.Series, value: object) -> bool:
+def _is_set(facts: Facts, value: object) -> bool:
     """Whether a field's value leaves any image out."""
-    return _moved(series, value) if is_number(series) and isinstance(value, tuple) else bool(value)
+    return _moved(facts, value) if facts.number and isinstance(value, tuple) else bool(value)
 
 
-def _moved(series: pd.Series, ends: tuple[float, ...]) -> bool:
+def _moved(facts: Facts, ends: tuple[float, ...]) -> bool:
     """Whether a range leaves any value out."""
-    return bool(ends[0] > float(series.min()) or ends[1] < float(series.max()))
+    return bool(ends[0] > facts.low or ends[1] < facts.high)
 
 
-def _range(series: pd.Series, title: str, key: str) -> list[tuple[str, float, float]]:
-    low, high = float(series.min()), float(series.max())
+def _range(column: str, facts: Facts, title: str, key: str) -> list[tuple[str, float, float]]:
     # A fine step, and a little beyond both ends, so that the ends themselves are never cut off.
-    step = (high - low) / 200
-    picked = st.slider(title, low - step, high + step, (low - step, high + step), step=step, key=key, format="%.4g")
-    return [(str(series.name), picked[0], picked[1])] if _moved(series, picked) else []
+    step = (facts.high - facts.low) / 200
+    low, high = facts.low - step, facts.high + step
+    picked = st.slider(title, low, high, (low, high), step=step, key=key, format="%.4g")
+    return [(column, picked[0], picked[1])] if _moved(facts, picked) else []

@@ -1,29 +1,51 @@
 """The map: what it shows, and which images are selected on it.
 
 A change of the figure clears the browser's selection silently, so the page keeps its own copy: an empty selection
-that comes right after such a change is no news.
+that comes right after such a change is no news. Above ``figures.RASTER_FROM`` images the map is a picture
+(``map_raster``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from sampleinfo import figures
+from sampleinfo.figures import Drawing
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.filters import Filter, filter_control, is_number
+from sampleinfo.ui.map_hover import hover
+from sampleinfo.ui.map_raster import Raster
 from sampleinfo.ui.state import open_sample
 
 CATEGORIES = {"class_name": "Class", "source": "Source", "outcome": "Right or wrong"}
 ERROR = {"prediction_error": "Prediction error"}
 #: Stands for "none": a figure without any bright row draws all of them bright.
 NO_ROW = -1
+#: Pixels.
+HEIGHT = 460
 LAYOUTS = {"umap": "UMAP", "pca": "PCA"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a chart lets one select, and its buttons."""
+
+    modes: tuple[Literal["points", "box", "lasso"], ...]
+    config: dict[str, Any]
+
+
+POINTS = Kind(("points", "box", "lasso"), {"modeBarButtonsToRemove": ["autoScale2d", "toImage"]})
+#: A picture may be made while only a part is looked at: back to the beginning would be that part.
+PICTURE = Kind(("box", "lasso"), {"modeBarButtonsToRemove": ["resetScale2d", "toImage"], "doubleClick": "autosize"})
 
 
 @dataclass(frozen=True)
@@ -88,37 +110,61 @@ def _numbers(run: Run) -> dict[str, str]:
 
 
 def map_panel(
-    run: Run, view: View, *, key: str = "map", height: int | None = None, open_single: bool = True
+    run: Run, view: View, *, key: str = "map", height: int = HEIGHT, open_single: bool = True
 ) -> list[int]:  # fmt: skip
-    """Draw the map; the rows selected on it.
+    """Draw the map, ``height`` pixels high; the rows selected on it.
 
-    ``open_single``: an image that is selected alone is opened.
+    ``open_single``: an image that is selected alone is opened. Above ``RASTER_FROM`` images the map is a picture.
     """
-    samples = run.samples
-    rows = np.flatnonzero(samples["split"].isin(view.splits))
-    kept = selected(run)
-    signature = (run.id, view)
+    rows = np.flatnonzero(run.samples["split"].isin(view.splits))
+    raster = None
+    if len(rows) > figures.RASTER_FROM:
+        raster = Raster(key, f"{run.id} {view.layout}", _drawing(run, view, rows), rows, height)
+    clicked = None if raster is None else raster.clicked()
+    kept = selected(run) if clicked is None else _select(run, clicked, open_single)
+    signature = (run.id, view, st.session_state.get(f"{key}-anew", 0))
     changed = st.session_state.get(f"{key}-signature") != signature or key not in st.session_state
     if changed:
+        bright = _bright(run, view, rows, kept)
+        figure = _figure(run, view, rows, bright) if raster is None else raster.figure(bright)
         st.session_state[f"{key}-signature"] = signature
-        passing = set(np.flatnonzero(view.filter.rows(samples))) if view.filter else None
-        bright = kept if passing is None else [row for row in kept or rows if int(row) in passing]
-        st.session_state[f"{key}-bright"] = [int(row) for row in bright] or [NO_ROW] * (passing is not None)
-        figure = _figure(run, view, rows, st.session_state[f"{key}-bright"])
-        st.session_state[f"{key}-figure"] = figure.update_layout(height=height) if height else figure
-    event = st.plotly_chart(
-        st.session_state[f"{key}-figure"], key=key, on_select="rerun", selection_mode=("points", "box", "lasso"),
-        config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage"]},
-        alt=f"Map of {len(rows)} images coloured by {(_numbers(run) | CATEGORIES | run.metadata)[view.colour]}",
+        st.session_state[f"{key}-figure"] = figure.update_layout(height=height, meta=signature[-1])
+    with st.container(gap=None, key=f"{key}-frame"):
+        event = _chart(run, view, key, len(rows), POINTS if raster is None else PICTURE)
+        picked = _picked(event, len(run.samples)) if raster is None else raster.picked(event)
+        news = picked != st.session_state.get(f"{key}-event", [])
+        st.session_state[f"{key}-event"] = picked
+        if news and (picked or not changed):
+            kept = _select(run, picked, open_single)
+        if raster is not None:
+            raster.over(_bright(run, view, rows, kept))
+            hover(run, key, view.layout, view.splits, view.colour, _title(run, view))
+    return [row for row in kept if row < len(run.samples)]
+
+
+def _chart(run: Run, view: View, key: str, images: int, kind: Kind) -> Any:
+    """The figure that is kept for this key; what was selected on it."""
+    return st.plotly_chart(
+        st.session_state[f"{key}-figure"], key=key, on_select="rerun", selection_mode=kind.modes,
+        config={"displaylogo": False, "scrollZoom": True, **kind.config},
+        alt=f"Map of {images} images coloured by {_title(run, view)}",
     )  # fmt: skip
-    picked = _picked(event, len(samples))
-    news = picked != st.session_state.get(f"{key}-event", [])
-    st.session_state[f"{key}-event"] = picked
-    if news and (picked or not changed):
-        kept = st.session_state[f"selection-{run.id}"] = picked
-        if len(picked) == 1 and open_single:
-            open_sample(run, picked[0])
-    return [row for row in kept if row < len(samples)]
+
+
+def _select(run: Run, rows: list[int], open_single: bool) -> list[int]:
+    st.session_state[f"selection-{run.id}"] = rows
+    if len(rows) == 1 and open_single:
+        open_sample(run, rows[0])
+    return rows
+
+
+def _bright(run: Run, view: View, rows: np.ndarray, kept: Sequence[int]) -> np.ndarray | None:
+    """The rows that stay bright: those that are selected and pass the filter; None where all do."""
+    if not kept and not view.filter:
+        return None
+    among = np.asarray(kept, dtype=np.int64) if kept else rows
+    among = among[among < len(run.samples)]
+    return np.asarray(among[view.filter.rows(run.samples)[among]]) if view.filter else among
 
 
 def selected(run: Run) -> list[int]:
@@ -128,10 +174,10 @@ def selected(run: Run) -> list[int]:
 
 
 def clear_selection(run: Run, key: str = "map") -> None:
-    """Forget the selection and draw the map anew."""
+    """Forget the selection and draw the map anew, as another figure: the browser remembers what was drawn on this."""
     st.session_state[f"selection-{run.id}"] = []
     st.session_state[f"{key}-event"] = []
-    st.session_state.pop(f"{key}-signature", None)
+    st.session_state[f"{key}-anew"] = st.session_state.get(f"{key}-anew", 0) + 1
     st.session_state.pop(key, None)
 
 
@@ -147,18 +193,46 @@ def _picked(event: object, count: int) -> list[int]:
     return sorted(rows)
 
 
-def _figure(run: Run, view: View, rows: np.ndarray, bright: list[int]) -> go.Figure:
-    samples = run.samples
-    if view.colour in run.metadata and is_number(samples[view.colour]):
-        title = run.metadata[view.colour]
-        return figures.score_map(samples, rows, view.layout, view.colour, title, "linear", bright)
+def _figure(run: Run, view: View, rows: np.ndarray, bright: np.ndarray | None) -> go.Figure:
+    """One point per image."""
+    chosen = () if bright is None else bright.tolist() or [NO_ROW]
+    if _is_number(run, view):
+        title, scale = _scale(run, view)
+        return figures.score_map(run.samples, rows, view.layout, view.colour, title, scale, chosen)
+    return figures.category_map(_named(run, view), rows, view.layout, view.colour, chosen)
+
+
+def _drawing(run: Run, view: View, rows: np.ndarray) -> Drawing:
+    """The same for a picture."""
+    if _is_number(run, view):
+        title, scale = _scale(run, view)
+        return figures.score_drawing(run.samples, rows, view.layout, view.colour, title, scale)
+    return figures.category_drawing(_named(run, view), rows, view.layout, view.colour)
+
+
+def _is_number(run: Run, view: View) -> bool:
+    """Whether the colour of the view is a number, and not a category."""
+    return view.colour in _numbers(run) or (view.colour in run.metadata and is_number(run.samples[view.colour]))
+
+
+def _title(run: Run, view: View) -> str:
+    return (_numbers(run) | CATEGORIES | run.metadata)[view.colour]
+
+
+def _scale(run: Run, view: View) -> tuple[str, str]:
+    """What the colour bar says, and whether colours are ``linear`` or ``log``."""
     if view.colour in run.metadata:
-        samples = samples.assign(**{view.colour: samples[view.colour].astype(object).fillna("none").astype(str)})
-    if view.colour in (numbers := _numbers(run)):
-        unit = SCORES[view.colour].unit if view.colour in SCORES else "output units"
-        title = f"{numbers[view.colour]}, {unit}"
-        return figures.score_map(samples, rows, view.layout, view.colour, title, view.scale, bright)
+        return run.metadata[view.colour], "linear"
+    unit = SCORES[view.colour].unit if view.colour in SCORES else "output units"
+    return f"{_title(run, view)}, {unit}", view.scale
+
+
+def _named(run: Run, view: View) -> pd.DataFrame:
+    """The samples with a name for the category of each."""
+    samples = run.samples
+    if view.colour in run.metadata:
+        return samples.assign(**{view.colour: samples[view.colour].astype(object).fillna("none").astype(str)})
     if view.colour == "outcome":
         right = samples["predicted"] == samples["class_name"]
-        samples = samples.assign(outcome=np.where(right, "right", "wrong"))
-    return figures.category_map(samples, rows, view.layout, view.colour, bright)
+        return samples.assign(outcome=np.where(right, "right", "wrong"))
+    return samples
