@@ -45,9 +45,7 @@ def main() -> None:
     columns = ("dimension", "used", "coordinates", "error of the kernel",
                *(f"F-SI, {factor:g} x the best ridge" for factor in RIDGES), "SI, best ridge", "s")  # fmt: skip
     rows = [_row(int(each), setup.module, setup.images, exact, chosen, truth) for each in args.dimensions]
-    print(
-        f"n = {exact.n}, m = {exact.m}; ridge by leave-one-out error {chosen:.3g}; Spearman with the exact kernel\n"
-    )
+    print(f"n = {exact.n}, m = {exact.m}; ridge by leave-one-out error {chosen:.3g}; Spearman with the exact kernel\n")
     print(Table(columns, rows))
 
 

@@ -193,8 +193,8 @@ def _choose_kernel(
     needed = _memory(by_kind["subset"], spec) / GIB
     if needed > limit / GIB and config.method != ALONG_TRAINING and _memory(by_kind["shared"], spec) > limit:
         return PRIMAL, (
-            f"features of {planning_primal.dimension(config)} dimensions in shards, which rank the images less truly: a "
-            f"kernel between all images would need about {needed:.0f} GiB"
+            f"features of {planning_primal.dimension(config)} dimensions in shards, which rank the images less truly: "
+            f"a kernel between all images would need about {needed:.0f} GiB"
         )
     if _memory(by_kind["subset"], spec) > limit >= _memory(by_kind["shared"], spec) and k > 1:
         return "shared", f"one kernel for all {k} outputs: one per output would need about {needed:.0f} GiB"

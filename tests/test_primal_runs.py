@@ -74,7 +74,8 @@ def test_what_a_kernel_alone_can_do_is_refused() -> None:
 def test_the_plan_takes_features_where_no_kernel_fits() -> None:
     ten = RunConfig("digits", train=4000, validation=1000, memory=3.0, dimension=512)
     plan = planning.estimate(ten)
-    assert plan.kernel == "primal" and "features of 512 dimensions in shards, which rank the images less truly: a kernel" in plan.reason
+    assert plan.kernel == "primal"
+    assert plan.reason.startswith("features of 512 dimensions in shards, which rank the images less truly: a kernel")
     assert plan.memory < 3 * planning.GIB
     assert planning.estimate(replace(ten, memory=30.0)).kernel == "shared"
     assert planning.estimate(replace(ten, memory=30.0, train=500)).kernel in ("exact", "subset")
