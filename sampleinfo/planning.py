@@ -191,7 +191,12 @@ def _choose_kernel(
     by_kind = {kind: _sizes(spec, kind, config.scope, train, validation, k) for kind in ("exact", "subset", "shared")}
     seconds = _products(by_kind["exact"])
     needed = _memory(by_kind["subset"], spec) / GIB
-    if needed > limit / GIB and config.method != ALONG_TRAINING and _memory(by_kind["shared"], spec) > limit:
+    features = LIBRARIES + planning_primal.memory(config, train, validation, k, spec)
+    if (
+        _memory(by_kind["subset"], spec) > limit >= features
+        and _memory(by_kind["shared"], spec) > limit
+        and (config.method != ALONG_TRAINING)
+    ):
         return PRIMAL, (
             f"features of {planning_primal.dimension(config)} dimensions in shards, which rank the images less truly: "
             f"a kernel between all images would need about {needed:.0f} GiB"

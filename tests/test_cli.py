@@ -93,7 +93,7 @@ BAD = [
     (["score", "digits", "--memory", "1.2"], "the limit is 1.2 GiB (given). Nothing fits: raise the limit"),
     (["score", "digits", "--ridge", "nan"], "ridge must be a finite number, 0 or above"),
     (["score", "digits", "--ridge", "big"], "ridge must be 'auto' or a number, 0 or above; got 'big'."),
-    (["score", "digits", "--kernel", "fast"], "kernel must be one of auto, exact, subset, shared; got 'fast'."),
+    (["score", "digits", "--kernel", "fast"], "kernel must be one of auto, exact, subset, shared, primal; got 'fast'."),
     (["score", "digits", "--seed", "-1"], "seed must be between 0 and 4294967295, got -1."),
     (["score", "digits", "--out", "/proc/x/run"], "cannot write to /proc/x"),
     (["show", "nothing"], "no run called 'nothing', and no such folder."),

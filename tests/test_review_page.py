@@ -52,16 +52,9 @@ def row_of(run: Run, sample_id: str) -> int:
     return int(np.flatnonzero(run.samples["sample_id"].to_numpy() == sample_id)[0])
 
 
-@pytest.fixture(scope="module")
-def asked(small_run: Run) -> Run:
-    """The small run, with its evidence."""
-    analysing.analyse(small_run, "review")
-    return small_run
-
-
 @pytest.fixture
-def known(asked: Run, run: Run) -> Run:
-    """A copy of it in a store of its own without decisions."""
+def known(run: Run) -> Run:
+    """A copy of the small run with its evidence, in a store of its own without decisions."""
     images_of(run)
     return run
 
@@ -87,7 +80,6 @@ def test_without_runs(empty_home: object) -> None:
 
 
 def test_before_it_is_asked_a_button_asks_and_the_job_answers(run: Run) -> None:
-    shutil.rmtree(run.path / "analyses", ignore_errors=True)
     test = opened(PAGE, run=run.id)
     assert "No evidence yet." in texts(test) and "About **" in texts(test)
     test.button(key="ask-review").click().run()
@@ -105,7 +97,6 @@ def test_before_it_is_asked_a_button_asks_and_the_job_answers(run: Run) -> None:
 
 
 def test_a_run_made_before_is_refused_with_what_to_do(run: Run) -> None:
-    shutil.rmtree(run.path / "analyses", ignore_errors=True)
     (run.path / "held_out.npy").unlink()
     assert "score it again" in texts(opened(PAGE, run=run.id))
 

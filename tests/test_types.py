@@ -76,7 +76,7 @@ def test_an_error_is_one_printable_line() -> None:
         ({"ridge": -1.0}, "ridge must be a finite number, 0 or above, or 'auto'; got -1.0."),
         ({"ridge": math.nan}, "ridge must be a finite number, 0 or above, or 'auto'; got nan."),
         ({"ridge": math.inf}, "ridge must be a finite number, 0 or above, or 'auto'; got inf."),
-        ({"kernel": "full"}, "kernel must be one of auto, exact, subset, shared; got 'full'."),
+        ({"kernel": "full"}, "kernel must be one of auto, exact, subset, shared, primal; got 'full'."),
         ({"outputs": "none"}, "outputs must be one of centred, initial; got 'none'."),
         ({"seed": -1}, "seed must be between 0 and 4294967295, got -1."),
         ({"seed": 2**32}, "seed must be between 0 and 4294967295, got 4294967296."),
