@@ -16,10 +16,10 @@ from sampleinfo.ui.words import duration, plain
 
 KERNEL_HELP = (
     "Which parameters the comparison of two images uses. Exact: all of them. Subset: 2000 random coordinates per "
-    "parameter tensor, faster. Shared: one kernel for all outputs, with many classes far less memory. Primal: no kernel "
-    "but some thousand features of each image, for data sets whose kernel does not fit; it ranks images less truly, and "
-    "other questions cannot be asked of it. All but the first carry their measured error. Auto: exact where that takes "
-    "at most ten minutes, else the best that fits."
+    "parameter tensor, faster. Shared: one kernel for all outputs, with many classes far less memory. Primal: no "
+    "kernel but some thousand features of each image, for data sets whose kernel does not fit; it ranks images less "
+    "truly, and other questions cannot be asked of it. All but the first carry their measured error. Auto: exact where "
+    "that takes at most ten minutes, else the best that fits."
 )
 SCOPE_HELP = (
     "What is trained. All layers is what scores best; the last stage or the head alone cost less, and the run says how "
