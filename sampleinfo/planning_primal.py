@@ -12,8 +12,8 @@ from sampleinfo.models import ModelSpec
 DIMENSION, OVERSAMPLED = 2048, 1.25
 #: Coordinates that are projected at most; multiply-adds of the projection of all rows at most.
 COORDINATES, PRODUCTS = 2**17, 5e13
-#: Images of a shard.
-SHARD = 1024
+#: Images of a shard: what is done between two looks at the progress, and lost when a worker dies.
+SHARD = 256
 
 
 def dimension(config: RunConfig) -> int:
