@@ -6,9 +6,9 @@ from rich.console import Console
 
 from sampleinfo import analysing
 from sampleinfo.console import tracked
-from sampleinfo.planning import STAGE_WORDS
 from sampleinfo.progress import Tracker
 from sampleinfo.reports.analysis import Tables, answer
+from sampleinfo.stages import STAGE_WORDS
 from sampleinfo.store import Run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sampleinfo import datasets, decisions, models, planning, store
+from sampleinfo import datasets, models, planning, store
 from sampleinfo.cli_data import add_reading, columns, names
 from sampleinfo.cli_runs import print_summary
 from sampleinfo.config import DEVICES, HEADS, KERNELS, METHODS, NOTHING, OUTPUTS, PLANTS, SCOPES, RunConfig
@@ -136,7 +136,9 @@ def _corrections(dataset: str) -> tuple[tuple[str, str | None], ...]:
     Raises:
         InvalidSetting: nothing was.
     """
-    found = decisions.open_decisions().book(datasets.canonical(dataset)).corrections()
+    from sampleinfo.decisions import open_decisions  # SQLAlchemy: other commands start without it
+
+    found = open_decisions().book(datasets.canonical(dataset)).corrections()
     if not found:
         raise InvalidSetting(f"nothing is corrected in {dataset!r} yet; decide on the Review page first.")
     return found

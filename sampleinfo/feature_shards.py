@@ -20,17 +20,19 @@ from sampleinfo.projection import Projection
 from sampleinfo.shards import Shards
 from sampleinfo.types import IntArray
 
-PIXELS, HEAD, MATRIX, KEPT = "pixels.npy", "head.npz", "projection.npy", "kept.npy"
+HEAD, MATRIX, KEPT = "head.npz", "projection.npy", "kept.npy"
 
 
 @dataclass(frozen=True)
 class FeatureShard:
     """Writes shard ``number`` of ``store``: the rows of images first + SHARD number and the next, before ``stop``.
 
-    ``folder`` holds what ``lay_out`` wrote; ``coordinates``: how many of them at most.
+    ``folder`` holds what ``lay_out`` wrote, ``pixels`` (N, s, s, 3) what the network sees; ``coordinates``: how many of
+    them at most.
     """
 
     folder: Path
+    pixels: Path
     store: Path
     config: RunConfig
     outputs: int
@@ -42,7 +44,7 @@ class FeatureShard:
         """Nothing is returned: the shard lies in the store."""
         network, matrix = _loaded(self.folder, self.config, self.outputs, self.coordinates)
         start = self.first + SHARD * number
-        pixels = np.load(self.folder / PIXELS, mmap_mode="r")[start : min(start + SHARD, self.stop)]
+        pixels = np.load(self.pixels, mmap_mode="r")[start : min(start + SHARD, self.stop)]
         parts = []
         for low in range(0, len(pixels), projection.BATCH):
             images = network.normalise(np.array(pixels[low : low + projection.BATCH]))
@@ -59,13 +61,11 @@ def chosen(config: RunConfig, network: Network, most: int) -> list[Coordinates]:
 
 
 def lay_out(ready: Prepared, rows: IntArray, most: int, dimension: int, folder: Path) -> Projection:
-    """What workers need, into ``folder``: the pixels, the head, and the projection onto the landmarks ``rows``.
+    """What workers need, into ``folder``: the head, and the projection onto the landmarks ``rows``.
 
     A projection that is there already stays: shards may have been made with it.
     """
     network, pixels = ready.network, ready.pixels
-    if not (folder / PIXELS).exists():
-        np.save(folder / PIXELS, pixels)
     weight, bias = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
     np.savez(folder / HEAD, weight=weight, bias=bias)
     if (folder / KEPT).exists():

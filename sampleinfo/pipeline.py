@@ -20,11 +20,12 @@ from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
 from sampleinfo.progress import Timings
 from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
-from sampleinfo.solving import Work, solve
+from sampleinfo.solving import solve
 from sampleinfo.solving_primal import solve_primal
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
 from sampleinfo.types import Dataset, FloatArray, Reporter, silent
+from sampleinfo.work import Work
 
 #: Raised when a change makes old runs incomparable or incomplete.
 METHOD = 5

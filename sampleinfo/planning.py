@@ -42,37 +42,13 @@ BY_FIDELITY = (
     ("exact", "all"), ("exact", "last-stage"), ("subset", "all"), ("subset", "last-stage"), ("shared", "last-stage"),
     ("shared", "all"), ("exact", "head"),
 )  # fmt: skip
-STAGES = (
-    "weights", "images", "features", "kernel", "ridge", "scores", "training", "segments", "along", "map", "writing",
-)  # fmt: skip
-STAGE_WORDS = {
-    "download": "Downloading the data set",
-    "images": "Reading the images",
-    "weights": "Getting the weights of the network",
-    "features": "Running the network",
-    "kernel": "Comparing all pairs of images (kernel)",
-    "ridge": "Choosing the training by leave-one-out error",
-    "scores": "Leaving each image out",
-    "training": "Training the real network once",
-    "segments": "Comparing all pairs of images along the training",
-    "along": "Following each image's absence along the training",
-    "retraining": "Training the real network again and again",
-    "influence": "Solving for influence functions",
-    "curves": "Comparing the strategies",
-    "map": "Laying out the map (UMAP)",
-    "writing": "Writing the run",
-    "sources": "Comparing the sources",
-    "classes": "Asking what each class needs",
-    "review": "Gathering the evidence",
-    "export": "Writing the images",
-}
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Expected wall time (s) and peak memory (bytes), the kernel that will be used and why, and the sizes.
 
-    ``stages`` splits the time over ``STAGES``; ``work`` is what the kernel's blocks and caches may take (bytes).
+    ``stages`` splits the time over ``stages.STAGES``; ``work`` is what the kernel's blocks and caches may take (bytes).
     """
 
     seconds: float
@@ -189,20 +165,16 @@ def _choose_kernel(
     if config.kernel != "auto":
         return config.kernel, "asked for"
     by_kind = {kind: _sizes(spec, kind, config.scope, train, validation, k) for kind in ("exact", "subset", "shared")}
-    seconds = _products(by_kind["exact"])
-    needed = _memory(by_kind["subset"], spec) / GIB
-    features = LIBRARIES + planning_primal.memory(config, train, validation, k, spec)
-    if (
-        _memory(by_kind["subset"], spec) > limit >= features
-        and _memory(by_kind["shared"], spec) > limit
-        and (config.method != ALONG_TRAINING)
-    ):
+    subset, shared = _memory(by_kind["subset"], spec), _memory(by_kind["shared"], spec)
+    features, words = LIBRARIES + planning_primal.memory(config, train, validation, k, spec), f"{subset / GIB:.0f} GiB"
+    if subset > limit >= shared and k > 1:
+        return "shared", f"one kernel for all {k} outputs: one per output would need about {words}"
+    if min(subset, shared) > limit >= features and config.method != ALONG_TRAINING:
         return PRIMAL, (
             f"features of {planning_primal.dimension(config)} dimensions in shards, which rank the images less truly: "
-            f"a kernel between all images would need about {needed:.0f} GiB"
+            f"a kernel between all images would need about {words}"
         )
-    if _memory(by_kind["subset"], spec) > limit >= _memory(by_kind["shared"], spec) and k > 1:
-        return "shared", f"one kernel for all {k} outputs: one per output would need about {needed:.0f} GiB"
+    seconds = _products(by_kind["exact"])
     if seconds <= EXACT_SECONDS:
         what = "every parameter" if config.scope == "all" else f"every parameter of the scope '{config.scope}'"
         return "exact", f"{what}: about {_words(seconds)} of products, within {_words(EXACT_SECONDS)}"

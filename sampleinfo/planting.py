@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from sampleinfo import planning, targets
+from sampleinfo.config import NOTHING
 from sampleinfo.errors import InvalidSetting, lookup
 from sampleinfo.types import FloatArray, ImageArray, IntArray, Reporter, silent
 
@@ -71,6 +72,15 @@ def find(name: str) -> Plant:
     return lookup("plant", name, PLANTS)
 
 
+def changes_pictures(name: str) -> bool:
+    """Whether a plant, or none (``config.NOTHING``), changes the pictures themselves.
+
+    Raises:
+        UnknownName: no such plant.
+    """
+    return name != NOTHING and find(name).changes == IMAGES
+
+
 def rows(n: int, share: float, seed: int) -> IntArray:
     """Sorted rows of ``n`` to be changed: that share of them, but at least one and not all.
 
@@ -114,7 +124,7 @@ def planted(
         InvalidSetting: one that changes labels.
     """
     out = np.array(pixels)
-    if find(plant).changes == IMAGES and plant in STEPS:
+    if find(plant).name in STEPS:
         out[rows] = attacked(network, out, labels, classes, plant, report, rows)
     else:
         out[rows] = corrupted(out[rows], plant, seed)
@@ -202,9 +212,10 @@ def attacked(
 @contextmanager
 def _trained_head(network: Network, pixels: ImageArray, wanted: FloatArray) -> Iterator[None]:
     """The head trained in closed form on the features of all pictures, as long as this lasts."""
+    from sampleinfo.features import features_and_outputs
     from sampleinfo.models.heads import closed_form_head
 
-    features = _features(network, pixels)
+    features = features_and_outputs(network, pixels)[0].astype(np.float64)
     before = [values.detach().cpu().numpy().copy() for values in (network.head.weight, network.head.bias)]
     head = closed_form_head(features, wanted)
     network.set_head(head.weight, head.bias)
@@ -212,17 +223,6 @@ def _trained_head(network: Network, pixels: ImageArray, wanted: FloatArray) -> I
         yield
     finally:
         network.set_head(before[0], before[1])
-
-
-def _features(network: Network, pixels: ImageArray) -> FloatArray:
-    """(n, d) penultimate features."""
-    from sampleinfo.devices import device_of
-
-    device, step, found = device_of(network.module), planning.batch_size(network.spec), []
-    for low in range(0, len(pixels), step):
-        batch = network.normalise(np.array(pixels[low : low + step])).to(device)
-        found.append(network.features_and_outputs(batch)[0].cpu().double().numpy())
-    return np.concatenate(found)
 
 
 def _raised(network: Network, pictures: ImageArray, wanted: FloatArray, steps: int, length: int) -> ImageArray:

@@ -17,6 +17,7 @@ from sampleinfo.config import SUBSET_SIZE, RunConfig
 from sampleinfo.descent import Task, trained_names
 from sampleinfo.devices import choose_device, device_of
 from sampleinfo.errors import InvalidData
+from sampleinfo.features import features_and_outputs
 from sampleinfo.jacobians import Coordinates, all_coordinates, in_scope, random_coordinates
 from sampleinfo.kernels import Inputs
 from sampleinfo.models.heads import Head, closed_form_head
@@ -125,7 +126,7 @@ def planted(
     config: RunConfig, settled: Settled, pixels: np.ndarray, network: Network, report: Reporter = silent
 ) -> np.ndarray:
     """The same (N, s, s, 3) where no pictures are to be spoilt or attacked; else a copy in which they are."""
-    if not len(settled.planted) or planting.find(config.plant).changes == planting.LABELS:
+    if not planting.changes_pictures(config.plant):
         return pixels
     network.module.to(choose_device(config.device))
     n, dataset, out = settled.plan.train, settled.dataset, np.array(pixels)
@@ -141,7 +142,7 @@ def prepare(
 ) -> Prepared:
     """Run the network once over all images and give it its head."""
     network.module.to(choose_device(config.device))
-    features, outputs = _features(network, pixels, report)
+    features, outputs = features_and_outputs(network, pixels, report)
     outputs, head = _head(config, settled, network, features, outputs)
     return Prepared(config, settled.plan, settled.dataset, network, pixels, features, outputs, head)
 
@@ -158,27 +159,8 @@ class Views:
 def views(ready: Prepared, report: Reporter = silent) -> Views:
     """Run the network over the mirrored and the smoothed training images, and look at the pixels."""
     pixels = ready.pixels[: ready.plan.train]
-    flipped, soft = (_features(ready.network, pixels, report, view)[0] for view in (mirrored, smoothed))
+    flipped, soft = (features_and_outputs(ready.network, pixels, report, view)[0] for view in (mirrored, smoothed))
     return Views(flipped.astype(np.float64), soft.astype(np.float64), appearance(pixels))
-
-
-def _same(images: Tensor) -> Tensor:
-    return images
-
-
-def _features(
-    network: Network, pixels: np.ndarray, report: Reporter, view: Callable[[Tensor], Tensor] = _same
-) -> tuple[np.ndarray, FloatArray]:
-    """(N, features) float32 penultimate features and (N, k) initial outputs of a view of the images."""
-    features, outputs = [], []
-    step = planning.batch_size(network.spec)
-    for start in range(0, len(pixels), step):
-        images = network.normalise(np.array(pixels[start : start + step])).to(device_of(network.module))
-        part, out = network.features_and_outputs(view(images))
-        features.append(part.cpu().numpy())
-        outputs.append(out.cpu().double().numpy())
-        report("features", min(start + step, len(pixels)), len(pixels))
-    return np.concatenate(features), np.concatenate(outputs)
 
 
 def _head(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from sampleinfo.errors import InvalidSetting, NumericalError
+from sampleinfo.errors import InvalidSetting
 from sampleinfo.primal_passes import Source
+from sampleinfo.problem import check_arrays
 from sampleinfo.types import FloatArray
 
 
@@ -37,16 +38,9 @@ class PrimalProblem:
 
     def __post_init__(self) -> None:
         (n, k), m = np.shape(self.residual), len(self.val_outputs)
-        for each in fields(self)[2:]:
-            if (value := getattr(self, each.name)) is None:
-                continue
-            given = np.asarray(value, dtype=np.float64)
-            expected = (n, k) if each.name in ("residual", "targets") else (m, k)
-            if given.shape != expected:
-                raise InvalidSetting(f"{each.name} must have shape {expected}, got {given.shape}.")
-            if not np.isfinite(given).all():
-                raise NumericalError(f"{each.name} holds values that are not finite.")
-            object.__setattr__(self, each.name, given)
+        check_arrays(
+            self, {"residual": (n, k), "val_outputs": (m, k), "val_targets": (m, k), "targets": (n, k)}
+        )  # fmt: skip
         if self.train.rows not in (1, k) or (self.val.rows, self.val.dimension) != (self.q, self.train.dimension):
             raise InvalidSetting(
                 f"features must have {k} rows per image or 1, as many of the validation images, and one dimension; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -54,18 +54,9 @@ class Problem:
         q = 1 if self.gram.shape == (n, n) else k
         expected = {
             "gram": (n * q, n * q), "cross": (m * q, n * q), "val_outputs": (m, k), "val_targets": (m, k),
-            "targets": (n, k),
+            "targets": (n, k), "residual": (n, k),
         }  # fmt: skip
-        for name, shape in expected.items():
-            value = getattr(self, name)
-            if value is None and name in ("val_targets", "targets"):
-                continue
-            if value.shape != shape:
-                raise InvalidSetting(f"{name} must have shape {shape}, got {value.shape}.")
-            if not np.isfinite(value).all():
-                raise NumericalError(f"{name} holds values that are not finite.")
-        if not np.isfinite(self.residual).all():
-            raise NumericalError("residual holds values that are not finite.")
+        check_arrays(self, expected)
         if not is_symmetric(self.gram):
             raise InvalidSetting("gram must be symmetric: entry (i, j) is the product of the gradients i and j.")
 
@@ -151,6 +142,24 @@ class Training:
     ) -> Training:
         """The training with the least mean squared error; see ``choose_training``."""
         return choose_training(problem, choose, by, lr, ridge, continuous)[0]
+
+
+def check_arrays(problem: object, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Turn the arrays of a problem into float64 and check them; those that are None are not there.
+
+    Raises:
+        InvalidSetting: another shape.
+        NumericalError: a value that is not finite.
+    """
+    for name, shape in shapes.items():
+        if (given := getattr(problem, name)) is None:
+            continue
+        value = np.asarray(given, dtype=np.float64)
+        if value.shape != shape:
+            raise InvalidSetting(f"{name} must have shape {shape}, got {value.shape}.")
+        if not np.isfinite(value).all():
+            raise NumericalError(f"{name} holds values that are not finite.")
+        object.__setattr__(problem, name, value)
 
 
 def choose_training(

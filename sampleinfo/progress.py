@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sampleinfo.planning import STAGE_WORDS, Estimate
+from sampleinfo.planning import Estimate
+from sampleinfo.stages import STAGE_WORDS
 
 DOWNLOADS = ("weights",)
 

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sampleinfo import linearized, planning, recorded, targets, unrolled
+from sampleinfo import linearized, recorded, run_kernel, targets, unrolled
 from sampleinfo.along import Along, real_recipe
 from sampleinfo.config import ALONG_TRAINING, RunConfig
 from sampleinfo.linearized import Fit, Problem, Training
-from sampleinfo.partial import Partial
-from sampleinfo.planning import Estimate
 from sampleinfo.prepared import Prepared, Views
 from sampleinfo.problem import choose_training, half_stable_lr
-from sampleinfo.progress import Timings
-from sampleinfo.run_kernel import RunKernel
 from sampleinfo.scores import SCORES, Evidence
-from sampleinfo.settling import Settled
 from sampleinfo.tuning import Choice
-from sampleinfo.types import FloatArray, Reporter
-
-
-@dataclass(frozen=True)
-class Work:
-    """A run in the making: its settings, its images, where unfinished work lies, and who is told of the progress."""
-
-    config: RunConfig
-    settled: Settled
-    partial: Partial
-    report: Reporter
-    timings: Timings
-    announce: Callable[[Estimate], None]
-
-    @property
-    def train(self) -> int:
-        """Training images, which come first."""
-        return self.settled.plan.train
+from sampleinfo.types import FloatArray
+from sampleinfo.work import Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +41,7 @@ class Solved:
 def solve(work: Work, ready: Prepared, views: Views) -> Solved:
     """By the kernel between all images (``linearized``)."""
     with work.timings.stage("kernel"):
-        kernel = RunKernel(work.config, work.settled, work.partial, work.report, work.announce)
-        gram, cross, facts = kernel.of(ready)
+        gram, cross, facts = run_kernel.kernel_of(work, ready)
     problem = ready.problem(gram, cross)
     with work.timings.stage("ridge"):
         work.report("ridge", 0, 1)
@@ -115,16 +92,15 @@ def _evidence(work: Work, ready: Prepared, fit: Fit, along: Along | None, views:
 
 def _along(work: Work, ready: Prepared, fit: Fit) -> Along:
     """The real network trained once, and what leaving out each image does to that run."""
-    config, kernel = work.config, work.config.kernel
+    config = work.config
     recipe, task = real_recipe(config, fit.problem), ready.task(fit.problem.residual)
     with work.timings.stage("training"):
         run = recorded.record(task, recipe, work.partial.working, work.report, config.segments)
         spread = recorded.gradient_spread(task, run, work.settled.dataset.labels[: task.n], work.report)
     with work.timings.stage("segments"):
-        shared = planning.is_shared(kernel, config.scope) and fit.problem.k > 1
         chosen = recorded.choose_segments(
-            task, run, ready.coordinates(kernel), config.segments, config.seed, work.report, work.settled.plan.work,
-            shared,
+            task, run, ready.coordinates(config.kernel), config.segments, config.seed, work.report, work.plan.work,
+            work.shared,
         )  # fmt: skip
     with work.timings.stage("along"):
         changes = unrolled.leave_each_out(run.record, chosen.segments, work.report)

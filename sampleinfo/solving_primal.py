@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sampleinfo import execution, feature_shards, fidelity, planning_primal, primal, primal_scores, projection, targets
+from sampleinfo import (
+    execution,
+    feature_shards,
+    fidelity,
+    pictures,
+    planning_primal,
+    planting,
+    primal,
+    primal_scores,
+    projection,
+    targets,
+)
+from sampleinfo.blocks import product
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.feature_shards import FeatureShard
 from sampleinfo.planning_primal import SHARD
 from sampleinfo.prepared import Prepared, Views
 from sampleinfo.primal import Primal
+from sampleinfo.primal_passes import Selection, gather, in_turn
 from sampleinfo.primal_problem import PrimalProblem
 from sampleinfo.primal_scores import Seen
 from sampleinfo.problem import Training
+from sampleinfo.run_kernel import fidelity_rows
 from sampleinfo.shards import Kind, Shards
-from sampleinfo.solving import Solved, Work
-from sampleinfo.tuning import Choice
-from sampleinfo.types import IntArray, Reporter
+from sampleinfo.solving import Solved
+from sampleinfo.tuning import Choice, half_stable
+from sampleinfo.types import Reporter
+from sampleinfo.work import Work
 
 #: Folders of the features in a run, and how numbers are stored there.
 TRAIN, VALIDATION = "features-train", "features-validation"
@@ -69,18 +85,19 @@ class _Told:
 
 def _features(work: Work, ready: Prepared) -> tuple[PrimalProblem, dict[str, Any]]:
     """The rows of all images, and what is known about them."""
-    config, plan, n = work.config, work.settled.plan, work.train
+    config, plan, n = work.config, work.plan, work.train
     dimension, total = planning_primal.dimension(config), len(ready.pixels)
     most = planning_primal.coordinates(config, total, plan.outputs, ready.network.spec)
     labels = work.settled.dataset.labels[:n]
     rows = projection.landmarks(labels, projection.landmark_count(dimension, plan.outputs), config.seed)
     found = feature_shards.lay_out(ready, rows, most, dimension, work.partial.working)
+    pixels = _pixels(work, ready)
     stores = [
         Shards.create(work.partial.path / name, plan.outputs, found.dimension, KIND, SHARD)
         for name in (TRAIN, VALIDATION)
     ]
     for store, (first, stop) in zip(stores, ((0, n), (n, total)), strict=True):
-        task = FeatureShard(work.partial.working, store.path, config, plan.outputs, most, first, stop)
+        task = FeatureShard(work.partial.working, pixels, store.path, config, plan.outputs, most, first, stop)
         numbers, told = range(-(-(stop - first) // SHARD)), _Told(work.report, first, stop, total)
         for _ in execution.map(task, numbers, execution.InProcess(), store.finished(), report=told):
             pass
@@ -92,23 +109,22 @@ def _features(work: Work, ready: Prepared) -> tuple[PrimalProblem, dict[str, Any
     return PrimalProblem(stores[0], stores[1], *ready.terms()), facts
 
 
+def _pixels(work: Work, ready: Prepared) -> Path:
+    """The file of what the network sees of all images: that of the run, or one of its own where errors are planted."""
+    if not planting.changes_pictures(work.config.plant):
+        return work.partial.path / pictures.INPUTS
+    path = work.partial.working / "planted.npy"
+    np.save(path, ready.pixels)
+    return path
+
+
 def _fidelity(work: Work, ready: Prepared, store: Shards) -> dict[str, float | None]:
     """Of some training images: relative error against the exact kernel of the scope."""
-    rows = _some(work)
-    features = np.concatenate([_rows_of(store, int(row)) for row in rows])
+    rows = fidelity_rows(work)
+    features = gather(Selection.everything(store).only(rows), in_turn)
     whole, module = ready.coordinates("exact"), ready.network.module
-    error = fidelity.of_block(module, ready.inputs(), features @ features.T, rows, whole)
+    error = fidelity.of_block(module, ready.inputs(), product(features, features.T), rows, whole)
     return {"fidelity": error, "alignment": None}
-
-
-def _some(work: Work, count: int = 48) -> IntArray:
-    return np.sort(np.random.default_rng(work.config.seed).permutation(work.train)[:count])
-
-
-def _rows_of(store: Shards, sample: int) -> np.ndarray:
-    number, place = divmod(sample, SHARD)
-    rows = store.read(number)
-    return np.asarray(rows[place * store.rows : (place + 1) * store.rows], dtype=np.float64)
 
 
 def _training(work: Work, summed: Primal) -> tuple[Training, Choice | None]:
@@ -118,9 +134,9 @@ def _training(work: Work, summed: Primal) -> tuple[Training, Choice | None]:
         raise InvalidSetting("steps 'auto' needs the kernel between all images; give a number, or leave steps out.")
     ridge = config.ridge
     if config.steps is not None:
-        largest = summed.moments.spectrum.largest
-        lr = config.lr if config.lr is not None else max(summed.problem.n - 1, 1) / (largest + (ridge or 0.0))
-        return Training(int(config.steps), lr, ridge or 0.0, config.continuous), None
+        largest, ridge = summed.moments.spectrum.largest, ridge or 0.0
+        lr = config.lr if config.lr is not None else half_stable(summed.problem.n, largest, ridge)
+        return Training(int(config.steps), lr, ridge, config.continuous), None
     if ridge is not None:
         return Training(ridge=ridge), None
     choice = summed.choose_ridge()

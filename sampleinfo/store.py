@@ -64,13 +64,18 @@ class Run:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
         return table
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether the run keeps a kernel between all its images; else it keeps features."""
+        return bool(self.meta["kernel"]["kind"] != PRIMAL)
+
     def check_kernel(self) -> None:
         """Whether the run has the kernel that questions about other training sets need.
 
         Raises:
             InvalidSetting: it has features instead; the message says what to do.
         """
-        if self.meta["kernel"]["kind"] == PRIMAL:
+        if not self.has_kernel:
             raise InvalidSetting(
                 f"this run keeps features of its {self.meta['sizes']['train']} training images and no kernel between "
                 "all of them, which this question needs; score fewer images (--train 2000), and ask that run."

@@ -111,7 +111,12 @@ def choose_steps(data: Data, validation: Validation | None, filters_of: Callable
 
 def half_stable_lr(data: Data, ridge: float) -> float:
     """Half of the largest learning rate (on the mean loss) that is stable with one sample left out."""
-    return max(data.n - 1, 1) / (data.spectrum.largest + ridge)
+    return half_stable(data.n, data.spectrum.largest, ridge)
+
+
+def half_stable(samples: int, largest: float, ridge: float) -> float:
+    """The same for so many samples and the ``largest`` eigenvalue of their kernel."""
+    return max(samples - 1, 1) / (largest + ridge)
 
 
 def _choose(

@@ -16,7 +16,7 @@ from sampleinfo.reports.class_judgement import SMALL_INFORMATIVE, conclusion
 from sampleinfo.store import Run
 from sampleinfo.ui.classes import numbers
 from sampleinfo.ui.words import plain
-from tests.test_pages import ROOT, opened, texts
+from tests.test_pages import ROOT, ended, opened, texts
 
 PAGE = "pages/classes.py"
 
@@ -64,11 +64,7 @@ def test_before_it_is_asked_a_button_asks_and_the_job_answers(run: Run) -> None:
     assert not test.exception
     job = jobs.list_jobs()[0]
     assert job.task == jobs.ANALYSE and job.options == {"run": run.id, "question": "classes"}
-    for _ in range(200):
-        if not jobs.list_jobs()[0].active:
-            break
-        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)"], check=True)
-    assert jobs.list_jobs()[0].state == "done", jobs.list_jobs()[0].message
+    ended("done")
     test.run()
     assert not test.exception and "Not compared yet" not in texts(test)
     known = tables(run)

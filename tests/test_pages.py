@@ -33,6 +33,15 @@ def opened(page: str, **query: str) -> AppTest:
     return test
 
 
+def ended(state: str) -> None:
+    """Wait for the newest job, which must end so."""
+    for _ in range(200):
+        if not jobs.list_jobs()[0].active:
+            break
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)"], check=True)
+    assert jobs.list_jobs()[0].state == state, jobs.list_jobs()[0].message
+
+
 def texts(test: AppTest) -> str:
     return "\n".join(
         str(e.value) for kind in ("markdown", "caption", "info", "error", "warning") for e in test.get(kind)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +28,7 @@ from sampleinfo.ui.review_queue import EVERY, JUDGED, WAITING, Queue, ranking
 from sampleinfo.ui.review_scores import agreement_words
 from sampleinfo.ui.review_words import cut, made_by, points_words, short_verdict, signed, tally
 from sampleinfo.ui.words import plain
-from tests.test_pages import opened, texts
+from tests.test_pages import ended, opened, texts
 
 PAGE = "pages/review.py"
 
@@ -85,11 +83,7 @@ def test_before_it_is_asked_a_button_asks_and_the_job_answers(run: Run) -> None:
     test.button(key="ask-review").click().run()
     job = jobs.list_jobs()[0]
     assert job.task == jobs.ANALYSE and job.options == {"run": run.id, "question": "review"}
-    for _ in range(200):
-        if not jobs.list_jobs()[0].active:
-            break
-        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)"], check=True)
-    assert jobs.list_jobs()[0].state == "done", jobs.list_jobs()[0].message
+    ended("done")
     test.run()
     assert not test.exception
     assert plain(conclusion(images_of(run), run.meta["suspicion"])) in texts(test)

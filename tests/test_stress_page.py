@@ -15,7 +15,7 @@ from sampleinfo.reports import stress
 from sampleinfo.reports.analysis import FOLDER
 from sampleinfo.store import Run
 from sampleinfo.ui.words import plain
-from tests.test_pages import ROOT, texts
+from tests.test_pages import ROOT, ended, texts
 from tests.test_pages import opened as page
 from tests.test_stress import as_stress
 
@@ -65,11 +65,7 @@ def test_a_job_shows_its_progress_here(run: Run) -> None:
     assert job.task == jobs.SCORE and job.config.plant == "labels"
     cancel = next(each for each in test.button if each.label == "Cancel")
     cancel.click().run()
-    for _ in range(200):
-        if not jobs.list_jobs()[0].active:
-            break
-        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)"], check=True)
-    assert jobs.list_jobs()[0].state == "cancelled"
+    ended("cancelled")
     test.run()
     assert not test.exception and "cancelled" in texts(test)
 

@@ -21,6 +21,7 @@ from sampleinfo.reports.agreement_matrix import score_agreement
 from sampleinfo.reports.analysis import Analysis, Tables
 from sampleinfo.reports.review_effects import Effects
 from sampleinfo.reports.review_neighbours import nearest_of_class
+from sampleinfo.scores.leave_one_out_margin import margins
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN, FloatArray, IntArray, Reporter
 
@@ -90,11 +91,9 @@ def suggestions(outputs: FloatArray, labels: IntArray) -> tuple[IntArray, IntArr
         labels: (n,) given labels.
     """
     each = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else np.array(outputs)
-    rows = np.arange(len(labels))
-    given = each[rows, labels]
-    each[rows, labels] = -np.inf
+    each[np.arange(len(labels)), labels] = -np.inf
     best = each.argmax(axis=1)
-    return targets.decode(outputs), np.asarray(best, dtype=np.int64), np.asarray(given - each[rows, best])
+    return targets.decode(outputs), np.asarray(best, dtype=np.int64), -margins(outputs, labels)
 
 
 def ranks(scores: FloatArray) -> IntArray:

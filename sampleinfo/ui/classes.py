@@ -16,6 +16,7 @@ from sampleinfo.store import Run
 from sampleinfo.ui.classes_groups import one_class
 from sampleinfo.ui.classes_state import choose_class, chosen_class, clicked
 from sampleinfo.ui.fidelity import fidelity
+from sampleinfo.ui.frame import stacking
 from sampleinfo.ui.words import plain, shortened
 
 QUESTION = "classes"
@@ -26,15 +27,6 @@ WORDS = (
 )
 #: Classes up to which the charts are shown whole; beyond, they scroll in so many pixels.
 WHOLE, HEIGHT = 16, 580
-#: The halves of the class stand below each other where there is no room for both.
-STYLE = """<style>
-@media (max-width: 1100px) {
-  .st-key-class-halves > div > [data-testid="stHorizontalBlock"],
-  .st-key-class-halves > [data-testid="stHorizontalBlock"] {flex-direction: column}
-  .st-key-class-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-class-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
-}
-</style>"""
 CHART = {"displayModeBar": False}
 COLUMNS = {
     "rank": "Rank of need; a range where the intervals overlap: no clear order.",
@@ -58,7 +50,7 @@ COLUMNS = {
 def classes(run: Run, tables: Tables) -> None:
     """The page, from the tables of the answer."""
     table, groups, members = (tables[name] for name in ("classes", "groups", "members"))
-    st.html(STYLE)
+    st.html(stacking(1100, "class-halves"))
     with st.container(border=True, key="conclusion"):
         st.markdown(plain(conclusion(table, groups)))
     fidelity(run, score_of(run).name)

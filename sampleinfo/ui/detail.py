@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from sampleinfo import figures
-from sampleinfo.config import PRIMAL
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
@@ -124,13 +123,12 @@ def _affected(run: Run, row: int) -> None:
 
 def _without_kernel(run: Run) -> bool:
     """Whether the run has no changes of single predictions, which is then said."""
-    without = bool(run.meta["kernel"]["kind"] == PRIMAL)
-    if without:
+    if not run.has_kernel:
         st.caption(
             "Which image changes which prediction is not kept: that would be one number for each pair of images. Score "
             "fewer images to see it."
         )
-    return without
+    return not run.has_kernel
 
 
 def _affecting(run: Run, row: int) -> None:

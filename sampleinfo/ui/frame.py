@@ -22,12 +22,6 @@ header[data-testid="stHeader"] {height: 0; min-height: 0}
 @media (prefers-color-scheme: dark) {
   [data-testid="stButtonGroup"] [aria-checked="true"] {color: #6bb6df !important}
 }
-@media (max-width: 1100px) {
-  .st-key-halves > div > [data-testid="stHorizontalBlock"], .st-key-halves > [data-testid="stHorizontalBlock"]
-    {flex-direction: column}
-  .st-key-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
-}
 </style>"""
 PAGES = (
     ("app.py", "Home", ":material/home:"), ("pages/explore.py", "Explore", ":material/scatter_plot:"),
@@ -39,12 +33,22 @@ PAGES = (
 )  # fmt: skip
 
 
+def stacking(width: int, *keys: str) -> str:
+    """Style: up to so many pixels the columns in the containers with these keys stand below each other."""
+    rows = [f'.st-key-{key}{inside} > [data-testid="stHorizontalBlock"]' for key in keys for inside in (" > div", "")]
+    columns = [f'{row} > [data-testid="stColumn"]' for row in rows]
+    return (
+        f"<style>@media (max-width: {width}px) {{{', '.join(rows)} {{flex-direction: column}} "
+        f"{', '.join(columns)} {{width: 100%; flex: 1 1 auto}}}}</style>"
+    )
+
+
 def begin_page(title: str) -> None:
     """Page settings, style and menu; the first call of every page."""
     st.set_page_config(
         page_title=f"{title} · sampleinfo", page_icon=str(app_folder() / "assets" / "icon.png"), layout="wide"
     )
-    st.html(STYLE)
+    st.html(STYLE + stacking(1100, "halves"))
     with st.container(horizontal=True, vertical_alignment="center", key="menu"):
         st.markdown("**sampleinfo**", width="content")
         for path, label, icon in PAGES:

@@ -13,6 +13,7 @@ from sampleinfo.reports.review_words import conclusion
 from sampleinfo.store import Run
 from sampleinfo.ui import sets
 from sampleinfo.ui.fidelity import fidelity
+from sampleinfo.ui.frame import stacking
 from sampleinfo.ui.review_desk import desk
 from sampleinfo.ui.review_scores import scores
 from sampleinfo.ui.stress import stress
@@ -45,26 +46,14 @@ table.review-effects tr:first-child td {font-size: .8rem; opacity: .75}
 .st-key-review-answers button, .st-key-review-classes button {white-space: nowrap}
 @media (max-width: 1000px) {
   .st-key-review-neighbours > div > [data-testid="stHorizontalBlock"],
-  .st-key-review-neighbours > [data-testid="stHorizontalBlock"] {flex-direction: column; gap: .3rem}
-  .st-key-review-neighbours > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-review-neighbours > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]
-    {width: 100%; flex: 1 1 auto}
-}
-@media (max-width: 720px) {
-  .st-key-review-halves > div > [data-testid="stHorizontalBlock"], .st-key-review-results > div >
-  [data-testid="stHorizontalBlock"], .st-key-review-halves > [data-testid="stHorizontalBlock"],
-  .st-key-review-results > [data-testid="stHorizontalBlock"] {flex-direction: column}
-  .st-key-review-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-review-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-review-results > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-review-results > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
+  .st-key-review-neighbours > [data-testid="stHorizontalBlock"] {gap: .3rem}
 }
 </style>"""
 
 
 def review(run: Run, tables: Tables) -> None:
     """The page, from the tables of the answer."""
-    st.html(STYLE)
+    st.html(STYLE + stacking(1000, "review-neighbours") + stacking(720, "review-halves", "review-results"))
     with st.container(border=True, key="conclusion"):
         st.markdown(plain(conclusion(tables["images"], run.meta["suspicion"], _judged(run))))
     fidelity(run, CAUSES["mislabeled"].score)

@@ -13,6 +13,7 @@ from sampleinfo.errors import SampleInfoError
 from sampleinfo.planting import PLANTS
 from sampleinfo.reports import stress as report
 from sampleinfo.store import Run
+from sampleinfo.ui.frame import stacking
 from sampleinfo.ui.progress import jobs_panel
 from sampleinfo.ui.words import count, duration, plain
 
@@ -38,20 +39,12 @@ COLUMNS = {
     **{f"found in {share:.0%}": f"Share of the planted among the {share:.0%} of the training images with the highest "
        "score; of equal scores the mean over all orders." for share in report.INSPECTED},
 }  # fmt: skip
-STYLE = """<style>
-@media (max-width: 1100px) {
-  .st-key-stress-charts > div > [data-testid="stHorizontalBlock"],
-  .st-key-stress-charts > [data-testid="stHorizontalBlock"] {flex-direction: column}
-  .st-key-stress-charts > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-stress-charts > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {width: 100%; flex: 1 1 auto}
-}
-</style>"""
 CHART = {"displayModeBar": False}
 
 
 def stress(run: Run) -> None:
     """The tab."""
-    st.html(STYLE)
+    st.html(stacking(1100, "stress-charts"))
     found = report.planted_runs(run)
     if not found:
         st.info(EMPTY)
