@@ -58,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, action, words in (
         ("datasets", cli_data.list_datasets, "the data sets that are built in, and the formats that are read"),
         ("models", cli_data.list_models, "the pre-trained networks"),
-        ("runs", cli_runs.list_runs, "the finished runs"),
     ):
         commands.add_parser(name, help=words).set_defaults(run=action)
     for name, add, words in (
+        ("runs", cli_runs.add_runs, "the finished runs; copy one to an object store and back"),
         ("check", cli_data.add_check, "read every image of a data set and say what is wrong with it"),
         ("show", cli_runs.add_show, "the most and least informative images of a run"),
         ("export", cli_runs.add_export, "write the table of a run to a file"),

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sampleinfo import exports, store, validations
+from sampleinfo import exports, moving, store, validations
 from sampleinfo.config import ALONG_TRAINING
 from sampleinfo.console import print_table
 from sampleinfo.errors import InvalidSetting
@@ -27,6 +27,19 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
     parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="*.csv, *.parquet or *.json")
     parser.set_defaults(run=_export)
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``runs``: a list, or a run to another place and back."""
+    parser.set_defaults(run=list_runs)
+    actions = parser.add_subparsers(dest="action", metavar="push|pull")
+    push = actions.add_parser("push", help="copy a run to a folder or an object store")
+    push.add_argument("reference", metavar="RUN", help="id of a run, or its folder")
+    push.add_argument("address", metavar="ADDRESS", help="a folder for runs: a path, or e.g. s3://bucket/folder")
+    push.set_defaults(run=_push)
+    pull = actions.add_parser("pull", help="copy a run from there into the store")
+    pull.add_argument("address", metavar="ADDRESS", help="of the run itself: ADDRESS/RUN of push")
+    pull.set_defaults(run=_pull)
 
 
 def list_runs(_: argparse.Namespace) -> None:
@@ -56,6 +69,10 @@ def print_summary(run: Run) -> None:
     if model.get("left_out"):
         print(f"left out   of its weights: {', '.join(model['left_out'][:6])}")
     print(f"kernel     {kernel_words(run)}")
+    if run.meta["kernel"].get("storage"):
+        print(f"features   {run.meta['kernel']['storage']}")
+    for words in run.meta["kernel"].get("events") or ():
+        print(f"happened   {words}")
     print(f"training   {training_words(run)}")
     for kind, number in (meta["dataset"].get("problems") or {}).items():
         print(f"{kind:<10} {number} images; listed in {run.path / store.PROBLEMS}")
@@ -67,6 +84,14 @@ def print_summary(run: Run) -> None:
               f"{along['loss'][1]:.3f} in {along['recipe']['steps']} steps{found}")  # fmt: skip
     print(f"validated  {validations.badges(run)}")
     print(f"accuracy   validation {accuracy['validation']:.1%}, leave-one-out {accuracy['leave_one_out']:.1%}")
+
+
+def _push(args: argparse.Namespace) -> None:
+    print(f"copied to {moving.push(store.open_run(args.reference), args.address)}")
+
+
+def _pull(args: argparse.Namespace) -> None:
+    print_summary(moving.pull(args.address))
 
 
 def _show(args: argparse.Namespace) -> None:

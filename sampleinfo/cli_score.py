@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sampleinfo import datasets, models, planning, store
+from sampleinfo import datasets, execution, models, planning, store
 from sampleinfo.cli_data import add_reading, columns, names
 from sampleinfo.cli_runs import print_summary
-from sampleinfo.config import DEVICES, HEADS, KERNELS, METHODS, NOTHING, OUTPUTS, PLANTS, SCOPES, RunConfig
+from sampleinfo.config import DEVICES, HEADS, KERNELS, METHODS, NOTHING, OUTPUTS, PLANTS, PRIMAL, SCOPES, RunConfig
 from sampleinfo.console import INTERRUPTED, tracked
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.planning import Estimate
@@ -60,6 +60,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of split, head, subset kernel and map")
     parser.add_argument("--memory", type=float, metavar="GIB", help="limit (default: 70 %% of what is free)")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="where the network runs")
+    parser.add_argument("--workers", type=int, metavar="N", help="primal kernel: processes that make its features")
+    parser.add_argument(
+        "--ray", metavar="auto|local|HOST:PORT",
+        help="primal kernel: on this Ray cluster, with --workers as the most tasks at a time (default: all its cores)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--storage", metavar="ADDRESS",
+        help="primal kernel: folder of its features, a path or e.g. s3://bucket/folder, which all workers can reach",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shard", type=int, metavar="N",
+        help="primal kernel: images of a piece of work, which a lost worker costs (default 256)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
     parser.set_defaults(run=_score)
 
@@ -68,6 +81,7 @@ def _score(args: argparse.Namespace) -> int:
     config = _config(args)
     datasets.fetch(config.dataset, args.download)
     plan = planning.estimate(config)
+    execution.backend_of(config.ray, config.workers)  # refuses more workers than there are cores
     if config.device not in ("auto", "cpu"):
         from sampleinfo.devices import choose_device
 
@@ -80,6 +94,7 @@ def _score(args: argparse.Namespace) -> int:
         f"{plan.kernel} kernel ({plan.reason}); about {plan.seconds:.0f} s and {plan.memory / 2**30:.1f} GiB.",
         highlight=False,
     )
+    _say_unused(config, plan.kernel, console)
     try:
         run = _with_progress(config, plan, args.out, console)
     except KeyboardInterrupt:
@@ -99,6 +114,7 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
                 f"What can be read allows {better.train} + {better.validation} images, {better.kernel} kernel.",
                 highlight=False,
             )
+            _say_unused(config, better.kernel, console)
         if abs(better.seconds - tracker.planned) > 5:
             console.print(f"Expected now: about {better.seconds:.0f} s in all.", highlight=False)
         tracker.replan(better)
@@ -106,7 +122,19 @@ def _with_progress(config: RunConfig, plan: Estimate, out: Path | None, console:
     with tracked(tracker, console) as report:
         from sampleinfo import pipeline
 
-        return pipeline.score(config, out, report, announce=announce)
+        return pipeline.score(config, out, report, announce=announce, tell=lambda words: _say(words, console))
+
+
+def _say(words: str, console: Console) -> None:
+    """Something out of the ordinary, at once."""
+    console.print(words, highlight=False, markup=False)
+
+
+def _say_unused(config: RunConfig, kernel: str, console: Console) -> None:
+    """Which settings the kernel that ``auto`` became has no use for."""
+    if config.spreading and kernel != PRIMAL:
+        given = ", ".join(f"--{name}" for name in config.spreading)
+        _say(f"Not used: {given}; only the {PRIMAL} kernel is made in shards, and this run takes {kernel}.", console)
 
 
 def _config(args: argparse.Namespace) -> RunConfig:
@@ -125,9 +153,14 @@ def _config(args: argparse.Namespace) -> RunConfig:
         head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
         scope=args.scope, outputs=args.outputs, method=args.method, batch_size=args.batch_size, segments=args.segments,
         seed=args.seed, memory=args.memory, device=args.device, plant=args.plant, planted=args.planted,
-        dimension=args.dimension,
+        dimension=args.dimension, workers=args.workers, ray=args.ray, storage=_address(args.storage), shard=args.shard,
         corrections=_corrections(args.dataset) if args.corrected else (),
     )  # fmt: skip
+
+
+def _address(given: str | None) -> str | None:
+    """Of a folder; a path counts from here, wherever workers stand."""
+    return given if given is None or "://" in given else str(Path(given).expanduser().absolute())
 
 
 def _corrections(dataset: str) -> tuple[tuple[str, str | None], ...]:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+import re
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ PLANTS = (NOTHING, "labels", "noise", "blur", "occlusion", "contrast", "fgsm", "
 #: Steps of real training where none are given.
 REAL_STEPS = 100
 #: Settings that change nothing but cost, or only what is read, which has a fingerprint of its own.
-NOT_IDENTITY = ("device", "memory", "layout", "columns")
+NOT_IDENTITY = ("device", "memory", "layout", "columns", "workers", "ray", "storage")
+#: Settings that only the primal kernel has a use for.
+OF_PRIMAL = ("workers", "ray", "storage", "shard")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
 SUBSET_SIZE = 2000
 
@@ -54,6 +57,9 @@ class RunConfig:
     its class (None: the image is dropped), applied after the split; ids that the run does not have are passed over.
     ``plant`` puts an error into the share ``planted`` of the training images (``planting``). ``device`` and ``memory``
     (GiB, None: 70 % of what is free) do not change the result.
+    ``workers`` (processes, or tasks at a time with ``ray``), ``ray`` (``auto``, ``local`` or HOST:PORT) and ``storage``
+    (a path or an address such as ``s3://bucket/folder``) say where the features of the kernel ``primal`` are computed
+    and kept; with ``auto`` they count where it becomes ``primal``. ``shard``: images of a shard (None: 256).
     """
 
     dataset: str
@@ -87,6 +93,10 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     memory: float | None = None
+    workers: int | None = None
+    ray: str | None = None
+    storage: str | None = None
+    shard: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("train", 4), ("validation", 1), ("per_class", 2)):
@@ -107,6 +117,7 @@ class RunConfig:
             raise InvalidSetting(f"steps must be at least 1, 'auto', or left out for convergence; got {self.steps!r}.")
         self._check_method()
         self._check_changes()
+        self._check_spreading()
         if self.steps is None and self.method == CLOSED_FORM and (self.lr is not None or self.continuous):
             raise InvalidSetting("a learning rate and gradient flow need a number of steps, or steps 'auto'.")
         allowed_words = (
@@ -149,6 +160,40 @@ class RunConfig:
         if len(dict(self.corrections)) != len(self.corrections):
             raise InvalidSetting("an image is corrected twice.")
 
+    def _check_spreading(self) -> None:
+        """Where the features are computed and kept."""
+        if self.spreading and self.kernel not in ("auto", PRIMAL):
+            raise InvalidSetting(
+                f"{' and '.join(self.spreading)} belong{'s' * (len(self.spreading) == 1)} to the kernel '{PRIMAL}', "
+                f"whose features are made in shards; got the kernel {self.kernel!r}."
+            )
+        for name in ("workers", "shard"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise InvalidSetting(f"{name} must be at least 1, got {value}.")
+        if self.ray is not None and not re.fullmatch(r"auto|local|[A-Za-z0-9_.\[\]:-]+:[0-9]{1,5}", self.ray):
+            raise InvalidSetting(f"ray must be auto, local or HOST:PORT of a cluster's head; got {self.ray!r}.")
+        if self.storage is None:
+            return
+        if not self.storage.strip() or "::" in self.storage or "\0" in self.storage:
+            raise InvalidSetting(f"storage must be a path or PROTOCOL://PLACE; got {self.storage!r}.")
+        if re.search(r"//[^/@]*:[^/@]*@", self.storage):
+            raise InvalidSetting(
+                "the address of the storage must not hold a password, since runs keep it; give it as the storage's "
+                "own settings or environment variables do."
+            )
+        if self.storage.startswith("memory:") and (self.ray is not None or (self.workers or 1) > 1):
+            raise InvalidSetting("storage memory:// lives in one process, which other workers cannot see.")
+
+    @property
+    def spreading(self) -> list[str]:
+        """The settings given that only the kernel ``primal`` uses."""
+        return [name for name in OF_PRIMAL if getattr(self, name) is not None]
+
+    def with_kernel(self, kernel: str) -> RunConfig:
+        """With the kernel that ``auto`` stands for, without the settings that it does not use."""
+        idle: dict[str, Any] = {} if kernel in ("auto", PRIMAL) else dict.fromkeys(OF_PRIMAL)
+        return replace(self, kernel=kernel, **idle)
+
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         lists = {"columns": self.columns, "corrections": self.corrections}
@@ -157,7 +202,9 @@ class RunConfig:
 
     def identity(self) -> dict[str, Any]:
         """The settings that change the result, but for those that say how the data set is read: its content counts."""
-        unused = {"planted": self.plant == NOTHING, "dimension": self.kernel != PRIMAL}
+        unused = {
+            "planted": self.plant == NOTHING, "dimension": self.kernel != PRIMAL, "shard": self.shard is None,
+        }  # fmt: skip
         hidden = {*NOT_IDENTITY, *(name for name, idle in unused.items() if idle)}
         return {name: value for name, value in self.as_dict().items() if name not in hidden}
 

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from sampleinfo.errors import InvalidSetting, StorageError, printable
 
 #: Files that are being written begin and end so; no shard does.
 BEFORE, AFTER = ".", ".aside"
+#: What file systems call the mark of one version of a file; bytes that are copied at a time.
+STAMPS, PIECE = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime", "created"), 2**22
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class Place:
         """Whether it is a folder of a disk."""
         return "file" in _protocols(self._found[0])
 
+    def inner(self, name: str) -> Place:
+        """The folder of that name inside.
+
+        Raises:
+            InvalidSetting: not a plain name.
+        """
+        self.path(name)
+        return Place(f"{self.address.rstrip('/')}/{name}")
+
     def path(self, name: str) -> str:
         """Where a file is, as its file system writes it.
 
@@ -92,6 +104,24 @@ class Place:
         with _told(f"cannot read {self}"):
             system.invalidate_cache()
             return bool(system.isfile(path))
+
+    def stamp(self, name: str) -> tuple[int, str] | None:
+        """The bytes of a whole file, and what becomes another when it is written again; None where there is none.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        system, path = self._found[0], self.path(name)
+        with _told(f"cannot read {self}"):
+            try:
+                if self.local:
+                    facts = Path(path).stat()
+                    return facts.st_size, str(facts.st_mtime_ns)
+                system.invalidate_cache()
+                known = system.info(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return int(known["size"]), str(next((known[key] for key in STAMPS if known.get(key)), ""))
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -134,6 +164,30 @@ class Place:
         with self.open(name) as file:
             return file.read()
 
+    def upload(self, name: str, source: Path) -> None:
+        """Put a copy of a file of this machine there, in pieces, whole or not at all.
+
+        Raises:
+            StorageError: the file cannot be read, or its copy not be written.
+        """
+        path = self.path(name)
+        with _told(f"cannot read {source}"), source.open("rb") as file:
+            if self.local:
+                with self.writing(name) as copy:
+                    shutil.copyfileobj(file, copy, PIECE)
+                return
+        with _told(f"cannot write {name} in {self}"):
+            self._found[0].put_file(str(source), path)
+
+    def download(self, name: str, target: Path) -> None:
+        """Put a copy of a file into a new file of this machine, in pieces.
+
+        Raises:
+            StorageError: it is not there, or cannot be read or written.
+        """
+        with self.open(name) as file, _told(f"cannot write {target}"), target.open("xb") as copy:
+            shutil.copyfileobj(file, copy, PIECE)
+
     def remove(self, name: str) -> None:
         """Remove a file if it is there.
 
@@ -156,7 +210,15 @@ class Place:
                 self._found[0].rm_file(f"{self._found[1].rstrip('/')}/{name}")
         return len(left)
 
-    def _listed(self) -> list[str]:
+    def folders(self) -> list[str]:
+        """The folders inside, sorted.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        return sorted(self._listed("directory"))
+
+    def _listed(self, kind: str = "file") -> list[str]:
         system, folder = self._found
         with _told(f"cannot read {self}"):
             system.invalidate_cache()
@@ -164,7 +226,7 @@ class Place:
                 entries = system.ls(folder, detail=True)
             except FileNotFoundError:
                 return []
-        return [Path(entry["name"]).name for entry in entries if entry["type"] == "file"]
+        return [Path(entry["name"]).name for entry in entries if entry["type"] == kind]
 
 
 @contextmanager

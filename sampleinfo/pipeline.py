@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleinfo import embedding, pictures, planning, prepared, samples, store
+from sampleinfo import embedding, neighbours, pictures, planning, prepared, samples, store
 from sampleinfo.config import NOTHING, PRIMAL, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
@@ -38,13 +38,14 @@ def score(
     report: Reporter = silent,
     preview: Path | None = None,
     announce: Callable[[Estimate], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Compute every score of every training image and write the run.
 
     The same settings on the same data give the same run: when it exists it is returned. Interrupted work is kept in
     ``<out>.partial`` and gone on with by the next call. ``preview`` names a Parquet file for the first results (the
     images' places by PCA), written as soon as they are known. ``announce`` is told the plan again once a batch has been
-    timed.
+    timed; ``tell`` hears in words what goes out of the ordinary, such as workers that were lost.
 
     Raises:
         SampleInfoError: unknown names, impossible sizes, an unwritable or foreign folder.
@@ -62,7 +63,7 @@ def score(
         settled = settle(config, report)
         dataset, plan = settled.dataset, settled.plan
         train, validation = settled.sizes
-        config = replace(config, train=train, validation=validation, kernel=plan.kernel)
+        config = replace(config.with_kernel(plan.kernel), train=train, validation=validation)
         data_identity = dataset.fingerprint()
         identity = fingerprint(METHOD, config.identity(), data_identity, network_identity(config))
         report("images", INSPECTED, 1)
@@ -73,7 +74,7 @@ def score(
     store.check_target(target)
     with Partial.open(target, identity) as partial:
         announce(plan)
-        stages = Stages(config, settled, data_identity, identity, partial, report, timings, preview, announce)
+        stages = Stages(config, settled, data_identity, identity, partial, report, timings, preview, announce, tell)
         return stages.run(target)
 
 
@@ -90,6 +91,7 @@ class Stages:
     timings: Timings
     preview: Path | None
     announce: Callable[[Estimate], None]
+    tell: Callable[[str], None]
 
     @property
     def plan(self) -> Estimate:
@@ -117,7 +119,7 @@ class Stages:
                 samples.write_preview(self.dataset, flat, self.preview)
         umap = self._start_umap(ready.features)
         try:
-            work = Work(config, self.settled, self.partial, self.report, self.timings, self.announce)
+            work = Work(config, self.settled, self.partial, self.report, self.timings, self.announce, self.tell)
             solved = (solve_primal if config.kernel == PRIMAL else solve)(work, ready, views)
             with self.timings.stage("map"):
                 self.report("map", 0, 1)
@@ -131,14 +133,15 @@ class Stages:
         if self.config.plant != NOTHING:
             table[store.PLANTED] = np.isin(np.arange(len(table)), self.settled.planted)
         with self.timings.stage("writing"):
-            features = {"embedding": ready.features, "neighbours": embedding.nearest(ready.features, NEIGHBOURS)}
+            near = neighbours.nearest(ready.features, NEIGHBOURS, config.seed)
+            features = {"embedding": ready.features, "neighbours": near.rows}
             for name, values in {**features, **solved.arrays}.items():
                 np.save(self.partial.path / f"{name}.npy", values)
             table.to_parquet(self.partial.path / store.SAMPLES, index=False)
             store.write_problems(self.partial.path, problems.table(self.settled.findings))
         results = Results(
             self.identity, self.data_identity, known, solved.kernel, solved.training, solved.choice,
-            self.timings.seconds, solved.along, solved.suspicion,
+            self.timings.seconds, near.recall, solved.along, solved.suspicion,
         )  # fmt: skip
         store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
         self.partial.finish(target)

@@ -114,16 +114,19 @@ def _primal(
     """
     needed = LIBRARIES + planning_primal.memory(config, train, validation, k, spec)
     if needed > limit:
+        fewer = ", or for fewer workers" if planning_primal.processes(config) else ""
         raise InvalidSetting(
             f"{train} training images with {k} output{'s' * (k > 1)} and features of "
             f"{planning_primal.dimension(config)} dimensions need about {needed / GIB:.1f} GiB of memory; the limit is "
-            f"{limit / GIB:.1f} GiB. Ask for fewer dimensions with --dimension."
+            f"{limit / GIB:.1f} GiB. Ask for fewer dimensions with --dimension{fewer}."
         )
     n = train + validation
     forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
     solving = planning_primal.solving(config, n, k) / gemm_rate()
     stages = _stages(config, spec, _sizes(spec, "shared", config.scope, train, validation, k), facts) | {
-        "kernel": planning_primal.projecting(config, n, k, spec) / gemm_rate() + forward * (1 + 4 * k),
+        "kernel": planning_primal.projecting(config, n, k, spec) / gemm_rate()
+        + forward * (1 + 4 * k)
+        + planning_primal.starting(config),
         "ridge": 1.0 + solving,
         "scores": 5.0 + solving + 20 * float(train) ** 2 * spec.features / gemm_rate(),
     }

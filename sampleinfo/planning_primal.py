@@ -6,6 +6,7 @@ Everything follows from counts, so that the same settings give the same features
 from __future__ import annotations
 
 from sampleinfo.config import RunConfig
+from sampleinfo.execution_crew import cores
 from sampleinfo.models import ModelSpec
 
 #: Features of a row unless another number is asked for; rows of landmarks for each.
@@ -14,11 +15,30 @@ DIMENSION, OVERSAMPLED = 2048, 1.25
 COORDINATES, PRODUCTS = 2**17, 5e13
 #: Images of a shard: what is done between two looks at the progress, and lost when a worker dies.
 SHARD = 256
+#: Bytes of a worker's libraries and network, images whose gradients it holds at a time, and seconds until it is up.
+PROCESS, BATCH, START = int(0.6 * 2**30), 16, 8.0
 
 
 def dimension(config: RunConfig) -> int:
     """Features of a row."""
     return DIMENSION if config.dimension is None else config.dimension
+
+
+def shard(config: RunConfig) -> int:
+    """Images of a shard."""
+    return SHARD if config.shard is None else config.shard
+
+
+def processes(config: RunConfig) -> int:
+    """Processes of this machine that make shards beside the run's own; of a cluster elsewhere nothing is known."""
+    if config.ray == "local":
+        return config.workers or cores()
+    return 0 if config.ray is not None or config.workers in (None, 1) else int(config.workers or 0)
+
+
+def starting(config: RunConfig) -> float:
+    """Seconds until workers have loaded their libraries."""
+    return 0.0 if config.ray is None and config.workers in (None, 1) else START
 
 
 def coordinates(config: RunConfig, images: int, outputs: int, spec: ModelSpec) -> int:
@@ -38,10 +58,13 @@ def solving(config: RunConfig, images: int, outputs: int) -> float:
 
 
 def memory(config: RunConfig, train: int, validation: int, outputs: int, spec: ModelSpec) -> int:
-    """Bytes: landmarks and projection, or some D x D matrices; a shard; what is kept of each image."""
+    """Bytes: landmarks and projection; or worker processes at their shards, which share the projection; or some D x D
+    matrices and a shard; and what is kept of each image."""
     width, images = dimension(config), train + validation
     chosen = coordinates(config, images, outputs, spec)
     projecting = 4 * int((1 + OVERSAMPLED) * width * chosen) + 24 * int((OVERSAMPLED * width) ** 2)
-    solving = 8 * 10 * width**2 + 4 * 4 * SHARD * outputs * width
+    rows = 4 * outputs * (2 * BATCH * chosen + 4 * shard(config) * width)
+    making = 4 * width * chosen + (PROCESS + rows) * processes(config)
+    solving = 8 * 10 * width**2 + 4 * 4 * shard(config) * outputs * width
     kept = 8 * train * (outputs**2 + 6 * spec.features + 40) + 16 * images * outputs
-    return max(projecting, solving) + kept
+    return max(projecting, making, solving) + kept

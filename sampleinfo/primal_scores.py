@@ -66,7 +66,7 @@ def all_scores(fit: PrimalFit, seen: Seen, judged: HeldOut) -> dict[str, FloatAr
         "laplace_information": laplace_information(seen.features, whole.residual),
         "label_suspicion": suspicion,
         "odd_pixels": odd_pixels(seen.appearance),
-        "outlyingness": outlyingness(seen.features),
+        "outlyingness": outlyingness(seen.features, seen.seed),
         "squeezing": moved,
         ADVERSARIAL.name: suspicion * moved,
     }

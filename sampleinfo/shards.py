@@ -1,9 +1,9 @@
-"""Feature rows on disk, in shards that are there whole or not at all.
+"""Feature rows on disk or on an object store, in shards that are there whole or not at all.
 
-A store is a folder: ``index.json`` (what all shards share), and for shard s the file ``00000s.npy`` with its rows and
-the note ``00000s.json`` (samples, bytes, SHA-256, scale). Both are written aside and renamed, the note last, so that a
-shard counts as finished once its note agrees with its file. The notes lie beside the shards, not in the index, since
-many processes write shards of one store at the same time.
+A store is a folder (``execution_storage.Place``): ``index.json`` (what all shards share), and for shard s the file
+``00000s.npy`` with its rows and the note ``00000s.json`` (samples, bytes, SHA-256, scale). Both are written whole or
+not at all, the note last, so that a shard counts as finished once its note agrees with its file. The notes lie beside
+the shards, not in the index, since many processes write shards of one store at the same time.
 
 float16 rows are stored in units of a power of two of their shard, chosen such that its largest value lies in
 [2^14, 2^15): nothing overflows, and values down to 2^-29 of the largest keep 11 significant bits.
@@ -15,29 +15,29 @@ import hashlib
 import io
 import json
 import math
-import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sampleinfo.errors import InvalidData, InvalidRun, InvalidSetting, StorageError
+from sampleinfo.execution_storage import PIECE, Place
 
 Rows = npt.NDArray[np.float32]
 Kind = Literal["float16", "float32"]
-FORMAT, INDEX, ASIDE = 1, "index.json", ".tmp"
+Folder = Place | Path | str
+FORMAT, INDEX = 1, "index.json"
 KINDS: tuple[Kind, ...] = ("float16", "float32")
 #: The largest value of a float16 shard lies below 2 to this power, whatever its rows are.
 _TOP = 15
 #: Units below are not normal numbers of float32.
 _LEAST_UNIT = -120
-#: Files whose checksum this process has found right, by path: size, time of change and checksum.
-_seen_whole: dict[Path, tuple[int, int, str]] = {}
+NO_NOTE = "its note is missing or damaged"
+#: Files whose checksum this process has found right, by place and name: their stamp and checksum.
+_seen_whole: dict[tuple[Place, str], tuple[tuple[int, str], str]] = {}
 
 
 class DamagedShard(InvalidRun):
@@ -62,14 +62,14 @@ class Shards:
     Made by ``create`` or ``open``.
     """
 
-    path: Path
+    place: Place
     rows: int
     dimension: int
     dtype: Kind
     samples_per_shard: int
 
     @classmethod
-    def create(cls, path: Path, rows: int, dimension: int, dtype: Kind, samples_per_shard: int) -> Shards:
+    def create(cls, folder: Folder, rows: int, dimension: int, dtype: Kind, samples_per_shard: int) -> Shards:
         """A new store, or the one that is there if it is of the same kind: its finished shards then stay.
 
         Raises:
@@ -82,35 +82,34 @@ class Shards:
                 f"shards need whole numbers of at least 1 and a dtype of {' or '.join(KINDS)}; got {rows} rows per "
                 f"sample, dimension {dimension}, {samples_per_shard} samples per shard and {dtype!r}."
             )
-        wanted = cls(path, rows, dimension, dtype, samples_per_shard)
-        if (path / INDEX).exists():
-            if (found := cls.open(path)) != wanted:
+        wanted = cls(_place(folder), rows, dimension, dtype, samples_per_shard)
+        if wanted.place.exists(INDEX):
+            if (found := cls.open(wanted.place)) != wanted:
                 raise InvalidRun(
-                    f"{path} holds features of another kind ({found._index}, wanted {wanted._index}); "
+                    f"{wanted.place} holds features of another kind ({found._index}, wanted {wanted._index}); "
                     "give another folder or delete this one."
                 )
             return found
-        with _storage_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
-        _put(path / INDEX, lambda file: file.write(_json({"format": FORMAT, **wanted._index})))
+        wanted.place.put(INDEX, _json({"format": FORMAT, **wanted._index}))
         return wanted
 
     @classmethod
-    def open(cls, path: Path) -> Shards:
+    def open(cls, folder: Folder) -> Shards:
         """The store in a folder.
 
         Raises:
             InvalidRun: no store is there, its index is damaged, or it was written by another format version.
         """
-        found = _load(path / INDEX)
+        place = _place(folder)
+        found = _load(place, INDEX)
         if found is None:
-            raise InvalidRun(f"{path} is not a store of features: {INDEX} is missing or cannot be read.")
+            raise InvalidRun(f"{place} is not a store of features: {INDEX} is missing or cannot be read.")
         if found.get("format") != FORMAT:
-            raise InvalidRun(f"{path} has format {found.get('format')!r}, this version reads {FORMAT}.")
+            raise InvalidRun(f"{place} has format {found.get('format')!r}, this version reads {FORMAT}.")
         names = ("rows", "dimension", "samples_per_shard")
         if found.get("dtype") not in KINDS or not all(isinstance(found.get(name), int) for name in names):
-            raise InvalidRun(f"{INDEX} of the store {path} is damaged; delete the folder and compute it again.")
-        return cls(path, found["rows"], found["dimension"], found["dtype"], found["samples_per_shard"])
+            raise InvalidRun(f"{INDEX} of the store {place} is damaged; delete the folder and compute it again.")
+        return cls(place, found["rows"], found["dimension"], found["dtype"], found["samples_per_shard"])
 
     @property
     def _index(self) -> dict[str, Any]:
@@ -136,10 +135,10 @@ class Shards:
         np.save(buffer, stored, allow_pickle=False)
         view = buffer.getbuffer()
         note = Note(samples, len(view), hashlib.sha256(view).hexdigest(), scale)
-        with _storage_errors(self.path):
-            self._note_path(number).unlink(missing_ok=True)
-        _put(self._file(number), lambda file: file.write(view))
-        _put(self._note_path(number), lambda file: file.write(_json(vars(note))))
+        self.place.remove(_note_of(number))
+        with self.place.writing(_file_of(number)) as file:
+            file.write(view)
+        self.place.put(_note_of(number), _json(vars(note)))
 
     def _checked(self, number: int, features: npt.NDArray[np.floating[Any]]) -> int:
         samples = len(features) // self.rows if features.ndim == 2 else 0
@@ -158,7 +157,9 @@ class Shards:
 
     def finished(self) -> tuple[int, ...]:
         """The numbers of the shards that are there and whole, ascending; others have to be computed (again)."""
-        return tuple(number for number in self._noted() if self._trouble(number) is None)
+        return tuple(
+            number for number in _numbers(self.place.names()) if self._trouble(number, self._note(number)) is None
+        )
 
     def sizes(self) -> tuple[int, ...]:
         """The number of samples of every shard.
@@ -166,11 +167,12 @@ class Shards:
         Raises:
             DamagedShard: a shard before the last is missing, or the file of one.
         """
-        numbers = self._noted()
-        for number in range(numbers[-1] + 1 if numbers else 0):
-            if self._note(number) is None or not self._file(number).exists():
+        names = set(self.place.names())
+        notes = {number: self._note(number) for number in _numbers(names)}
+        for number in range(max(notes, default=-1) + 1):
+            if notes.get(number) is None or _file_of(number) not in names:
                 raise self._damaged(number, "it is missing")
-        return tuple(note.samples for number in numbers if (note := self._note(number)) is not None)
+        return tuple(note.samples for note in notes.values() if note is not None)
 
     def read(self, number: int) -> Rows:
         """(b q, D) the rows of a shard. Its checksum is verified when this process first reads it.
@@ -178,12 +180,13 @@ class Shards:
         Raises:
             DamagedShard: it is missing, truncated or changed.
         """
-        if (trouble := self._trouble(number)) is not None:
-            raise self._damaged(number, trouble)
         note = self._note(number)
-        assert note is not None
+        content = None if self.place.local else self._content(number)  # one request, for checksum and rows
+        if note is None or (trouble := self._trouble(number, note, content)) is not None:
+            raise self._damaged(number, NO_NOTE if note is None else trouble)
         try:
-            stored = np.load(self._file(number), allow_pickle=False)
+            source = self.place.path(_file_of(number)) if content is None else io.BytesIO(content)
+            stored = np.load(source, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise self._damaged(number, "it cannot be read") from error
         if stored.shape != (note.samples * self.rows, self.dimension) or stored.dtype != self.dtype:
@@ -198,44 +201,48 @@ class Shards:
             DamagedShard: the first one that is missing, truncated or changed.
         """
         for number in range(len(self.sizes())):
-            _seen_whole.pop(self._file(number), None)
-            if (trouble := self._trouble(number)) is not None:
+            _seen_whole.pop((self.place, _file_of(number)), None)
+            if (trouble := self._trouble(number, self._note(number))) is not None:
                 raise self._damaged(number, trouble)
 
     def tidy(self) -> None:
         """Delete what killed writers left aside; only while nobody writes."""
-        with _storage_errors(self.path):
-            for each in self.path.glob(f".*{ASIDE}"):
-                each.unlink(missing_ok=True)
+        self.place.sweep()
 
-    def _trouble(self, number: int) -> str | None:
-        """What is wrong with a shard."""
-        note, path = self._note(number), self._file(number)
-        try:
-            facts = path.stat()
-        except OSError:
+    def _trouble(self, number: int, note: Note | None, content: bytes | None = None) -> str | None:
+        """What is wrong with a shard, whose file may have been read already."""
+        name = _file_of(number)
+        stamp = self.place.stamp(name)
+        if stamp is None:
             return "its file is missing"
         if note is None:
-            return "its note is missing or damaged"
-        if facts.st_size != note.bytes:
-            return f"it has {facts.st_size} bytes instead of {note.bytes}"
-        seen = (facts.st_size, facts.st_mtime_ns, note.sha256)
-        if _seen_whole.get(path) != seen:
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != note.sha256:
-                    return "its checksum is another"
-            _seen_whole[path] = seen
+            return NO_NOTE
+        if stamp[0] != note.bytes:
+            return f"it has {stamp[0]} bytes instead of {note.bytes}"
+        if _seen_whole.get((self.place, name)) != (stamp, note.sha256):
+            if self._digest(name, content) != note.sha256:
+                return "its checksum is another"
+            _seen_whole[self.place, name] = stamp, note.sha256
         return None
 
-    def _damaged(self, number: int, trouble: str) -> DamagedShard:
-        return DamagedShard(f"shard {number} of {self.path} cannot be used: {trouble}. Run again: it is made anew.")
+    def _digest(self, name: str, content: bytes | None) -> str:
+        if content is not None:
+            return hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256()
+        with self.place.open(name) as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
 
-    def _noted(self) -> list[int]:
-        """Numbers of the shards that have a note."""
-        return sorted(int(each.stem) for each in self.path.glob("*.json") if each.stem.isdecimal())
+    def _content(self, number: int) -> bytes | None:
+        """All of a shard's file; None where there is none."""
+        return None if self.place.stamp(_file_of(number)) is None else self.place.get(_file_of(number))
+
+    def _damaged(self, number: int, trouble: str | None) -> DamagedShard:
+        return DamagedShard(f"shard {number} of {self.place} cannot be used: {trouble}. Run again: it is made anew.")
 
     def _note(self, number: int) -> Note | None:
-        found = _load(self._note_path(number)) or {}
+        found = _load(self.place, _note_of(number)) or {}
         try:
             note = Note(**found)
         except TypeError:
@@ -243,44 +250,37 @@ class Shards:
         fits = isinstance(note.samples, int) and isinstance(note.bytes, int) and isinstance(note.scale, float)
         return note if fits else None
 
-    def _file(self, number: int) -> Path:
-        return self.path / f"{number:06d}.npy"
 
-    def _note_path(self, number: int) -> Path:
-        return self.path / f"{number:06d}.json"
+def _place(folder: Folder) -> Place:
+    return folder if isinstance(folder, Place) else Place(str(folder))
 
 
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    """Turns errors of the file system into ``StorageError``."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+def _file_of(number: int) -> str:
+    return f"{number:06d}.npy"
 
 
-def _put(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file aside and give it its name once it is on the disk."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{ASIDE}")
-    with _storage_errors(path):
-        try:
-            with aside.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+def _note_of(number: int) -> str:
+    return f"{number:06d}.json"
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Of the shards that have a note, ascending."""
+    stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
 def _json(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _load(place: Place, name: str) -> dict[str, Any] | None:
     """The JSON object of a file, None where there is none."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(place.get(name))
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

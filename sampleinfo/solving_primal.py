@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from sampleinfo import (
     planning_primal,
     planting,
     primal,
+    primal_halved,
     primal_scores,
     projection,
     targets,
 )
 from sampleinfo.blocks import product
 from sampleinfo.errors import InvalidSetting
-from sampleinfo.feature_shards import FeatureShard
-from sampleinfo.planning_primal import SHARD
+from sampleinfo.execution_storage import Place
+from sampleinfo.feature_shards import Blocks, Cut, FeatureShard, Mapped, Pixels
 from sampleinfo.prepared import Prepared, Views
 from sampleinfo.primal import Primal
 from sampleinfo.primal_passes import Selection, gather, in_turn
@@ -33,22 +35,56 @@ from sampleinfo.problem import Training
 from sampleinfo.run_kernel import fidelity_rows
 from sampleinfo.shards import Kind, Shards
 from sampleinfo.solving import Solved
+from sampleinfo.spreading import Spreading
 from sampleinfo.tuning import Choice, half_stable
-from sampleinfo.types import Reporter
 from sampleinfo.work import Work
 
-#: Folders of the features in a run, and how numbers are stored there.
+#: Folders of the features, and how numbers are stored there.
 TRAIN, VALIDATION = "features-train", "features-validation"
 KIND: Kind = "float16"
 
 
 def solve_primal(work: Work, ready: Prepared, views: Views) -> Solved:
     """By features of few dimensions instead of the kernel."""
+    backend = execution.backend_of(work.config.ray, work.config.workers)
+    spreading, site = Spreading(backend, work.report, work.tell), _Site.of(work)
+    with backend.held():
+        solved = _solve(replace(work, report=spreading.report), ready, views, spreading, site)
+    site.clear()
+    return replace(solved, kernel={**solved.kernel, "storage": site.address, "events": spreading.events})
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Where a run's features are made: the ``bench`` for what workers need, the stores of training and of validation
+    features, and the ``address`` of both where they do not lie in the run's folder."""
+
+    bench: Place
+    stores: tuple[Place, Place]
+    address: str | None
+
+    @classmethod
+    def of(cls, work: Work) -> _Site:
+        """In the folder of the run, or in a folder of the storage named after what the run is."""
+        if work.config.storage is None:
+            inside = Place(str(work.partial.path))
+            return cls(Place(str(work.partial.working)), (inside.inner(TRAIN), inside.inner(VALIDATION)), None)
+        bench = Place(work.config.storage).inner(work.partial.identity)
+        return cls(bench, (bench.inner(TRAIN), bench.inner(VALIDATION)), str(bench))
+
+    def clear(self) -> None:
+        """Leave nothing but the features in a storage; in a run's folder the rest goes when it is finished."""
+        feature_shards.forget()
+        if self.address is not None:
+            feature_shards.clear(self.bench)
+
+
+def _solve(work: Work, ready: Prepared, views: Views, spreading: Spreading, site: _Site) -> Solved:
     with work.timings.stage("kernel"):
-        problem, facts = _features(work, ready)
+        problem, facts = _features(work, ready, spreading, site)
     with work.timings.stage("ridge"):
         work.report("ridge", 0, 1)
-        summed = primal.prepare(problem)
+        summed = primal.prepare(problem, map=spreading.mapper)
         training, choice = _training(work, summed)
         work.report("ridge", 1, 1)
     with work.timings.stage("scores"):
@@ -58,64 +94,59 @@ def solve_primal(work: Work, ready: Prepared, views: Views) -> Solved:
         features = ready.features[:n].astype(np.float64)
         seen = Seen(dataset.labels[:n], features, views.mirrored, views.smoothed, views.appearance, work.config.seed)
         judged = primal_scores.held_out(fit, seen)
-        work.report("scores", 1, 2)
+        work.report("scores", 1, 3)
         scores = primal_scores.all_scores(fit, seen, judged)
+        work.report("scores", 2, 3)
+        facts["halved"] = primal_halved.agreement(fit)
         encoded = targets.encode(seen.labels, len(dataset.class_names))
         outputs = np.concatenate([encoded - fit.leave_each_out().errors, fit.val_outputs])
         work.report("scores", 1, 1)
     arrays = {
         "residual": problem.residual, "val_outputs": fit.val_outputs, "weights": fit.weights,
-        "held_out": judged.outputs,
+        "held_out": judged.outputs, "moments-gram": summed.moments.gram.matrix,
+        "moments-target": summed.moments.target, "moments-validation": summed.validation.factor,
     }  # fmt: skip
     return Solved(facts, training, choice, outputs, scores, arrays, None, judged.facts())
 
 
-@dataclass(frozen=True)
-class _Told:
-    """Tells of the images ``first`` to ``stop`` of ``total`` as the stage of the kernel."""
-
-    report: Reporter
-    first: int
-    stop: int
-    total: int
-
-    def __call__(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002
-        self.report("kernel", self.first + (self.stop - self.first) * done / max(total, 1), self.total)
-
-
-def _features(work: Work, ready: Prepared) -> tuple[PrimalProblem, dict[str, Any]]:
+def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) -> tuple[PrimalProblem, dict[str, Any]]:
     """The rows of all images, and what is known about them."""
     config, plan, n = work.config, work.plan, work.train
-    dimension, total = planning_primal.dimension(config), len(ready.pixels)
-    most = planning_primal.coordinates(config, total, plan.outputs, ready.network.spec)
+    dimension, cut = planning_primal.dimension(config), Cut(n, len(ready.pixels), planning_primal.shard(config))
+    most = planning_primal.coordinates(config, cut.total, plan.outputs, ready.network.spec)
     labels = work.settled.dataset.labels[:n]
     rows = projection.landmarks(labels, projection.landmark_count(dimension, plan.outputs), config.seed)
-    found = feature_shards.lay_out(ready, rows, most, dimension, work.partial.working)
-    pixels = _pixels(work, ready)
-    stores = [
-        Shards.create(work.partial.path / name, plan.outputs, found.dimension, KIND, SHARD)
-        for name in (TRAIN, VALIDATION)
-    ]
-    for store, (first, stop) in zip(stores, ((0, n), (n, total)), strict=True):
-        task = FeatureShard(work.partial.working, pixels, store.path, config, plan.outputs, most, first, stop)
-        numbers, told = range(-(-(stop - first) // SHARD)), _Told(work.report, first, stop, total)
-        for _ in execution.map(task, numbers, execution.InProcess(), store.finished(), report=told):
-            pass
+    found = feature_shards.lay_out(ready, rows, most, dimension, site.bench)
+    stores = [Shards.create(place, plan.outputs, found.dimension, KIND, cut.size) for place in site.stores]
+    for store in stores:
+        store.tidy()
+    finished = {*stores[0].finished(), *(cut.counts[0] + number for number in stores[1].finished())}
+    with _pixels(work, ready, cut, finished, site) as pixels:
+        task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut)
+        spreading.shards(task, sum(cut.counts), finished, "kernel")
     facts = {
         "kind": "primal", "scope": config.scope, "shared": False, "reason": plan.reason,
-        "coordinates": sum(map(len, found.coordinates)), "dimension": found.dimension, "kept": found.kept,
+        "coordinates": found.coordinates, "dimension": found.dimension, "kept": found.kept,
         "fingerprint": "", **_fidelity(work, ready, stores[0]),
     }  # fmt: skip
     return PrimalProblem(stores[0], stores[1], *ready.terms()), facts
 
 
-def _pixels(work: Work, ready: Prepared) -> Path:
-    """The file of what the network sees of all images: that of the run, or one of its own where errors are planted."""
-    if not planting.changes_pictures(work.config.plant):
-        return work.partial.path / pictures.INPUTS
-    path = work.partial.working / "planted.npy"
-    np.save(path, ready.pixels)
-    return path
+@contextmanager
+def _pixels(work: Work, ready: Prepared, cut: Cut, finished: set[int], site: _Site) -> Iterator[Pixels]:
+    """What the network sees: the file of the run, or one of its own where errors are planted; in a storage one file for
+    each shard that is not finished, until all are."""
+    if site.address is not None:
+        blocks = Blocks(site.bench)
+        blocks.fill(ready.pixels, cut, sorted(set(range(sum(cut.counts))) - finished))
+        yield blocks
+        blocks.clear()
+    elif planting.changes_pictures(work.config.plant):
+        path = work.partial.working / "planted.npy"
+        np.save(path, ready.pixels)
+        yield Mapped(path)
+    else:
+        yield Mapped(work.partial.path / pictures.INPUTS)
 
 
 def _fidelity(work: Work, ready: Prepared, store: Shards) -> dict[str, float | None]:

@@ -25,8 +25,9 @@ PACKAGES = ("sampleinfo", "torch", "torchvision", "numpy", "scipy", "umap-learn"
 
 @dataclass(frozen=True)
 class Results:
-    """Fingerprints of run and data, what is known of network and kernel, how it was trained, seconds per stage, what is
-    known of the real training run, where there was one, and of the network that judges labels."""
+    """Fingerprints of run and data, what is known of network and kernel, how it was trained, seconds per stage, the
+    share of the true nearest neighbours found (None: all), what is known of the real training run, where there was one,
+    and of the network that judges labels."""
 
     identity: str
     data_identity: str
@@ -35,6 +36,7 @@ class Results:
     training: Training
     choice: Choice | None
     seconds: dict[str, float]
+    recall: float | None = None
     along: dict[str, Any] | None = None
     suspicion: dict[str, Any] | None = None
 
@@ -66,6 +68,7 @@ def summary(config: RunConfig, settled: Settled, results: Results, table: pd.Dat
                   "how": "leave-one-out error" if choice and training.steps is None else "given"},
         "accuracy": {"validation": float(right["validation"]), "leave_one_out": float(right[TRAIN])},
         "along": results.along, "suspicion": results.suspicion,
+        "neighbours": {"recall": results.recall},
         "noise_variance": 1.0,
         "timings": results.seconds,
         "planned_seconds": round(plan.seconds, 1), "planned_memory": plan.memory,

@@ -16,7 +16,8 @@ from sampleinfo.types import Reporter
 
 @dataclass(frozen=True)
 class Work:
-    """A run in the making: its settings, its images, where unfinished work lies, and who is told of the progress."""
+    """A run in the making: its settings, its images, where unfinished work lies, who is told of the progress, and
+    who ``tell`` speaks to of what went out of the ordinary."""
 
     config: RunConfig
     settled: Settled
@@ -24,6 +25,7 @@ class Work:
     report: Reporter
     timings: Timings
     announce: Callable[[Estimate], None]
+    tell: Callable[[str], None]
 
     @property
     def plan(self) -> Estimate:

@@ -49,6 +49,32 @@ def test_written_read_listed_removed(place: Place) -> None:
     assert place.names() == ["b_1=2-3.npy"]
 
 
+def test_folders_inside_copies_and_stamps(place: Place, tmp_path: Path) -> None:
+    assert place.folders() == []
+    assert place.stamp("a.bin") is None
+    inside = place.inner("within")
+    inside.put("a.bin", b"older")
+    assert place.folders() == ["within"]
+    assert place.names() == []
+    first = inside.stamp("a.bin")
+    assert first is not None and first[0] == 5
+    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
+    source.write_bytes(b"newer" * 2_000_000)
+    inside.upload("a.bin", source)
+    second = inside.stamp("a.bin")
+    assert second is not None and second[0] == 10_000_000 and second != first
+    inside.download("a.bin", target)
+    assert target.read_bytes() == source.read_bytes()
+    with pytest.raises(StorageError, match=r"cannot write .*target\.bin: File exists"):
+        inside.download("a.bin", target)
+    with pytest.raises(StorageError, match=r"cannot read .*nowhere: No such file"):
+        inside.upload("b.bin", tmp_path / "nowhere")
+    assert inside.names() == ["a.bin"]
+    inside.remove("a.bin")
+    with pytest.raises(InvalidSetting, match="must be plain"):
+        place.inner("..")
+
+
 def test_an_older_file_is_replaced_whole_or_stays(place: Place) -> None:
     place.put("a.bin", b"older")
     for stop in (ValueError, KeyboardInterrupt, SystemExit):

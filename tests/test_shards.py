@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampleinfo import shards
+from sampleinfo import execution_storage, shards
 from sampleinfo.errors import InvalidData, InvalidRun, InvalidSetting, StorageError
 from sampleinfo.shards import DamagedShard, Shards
 
@@ -30,6 +30,10 @@ def store(tmp_path: Path) -> Shards:
     return made
 
 
+def folder(store: Shards) -> Path:
+    return Path(store.place.address)
+
+
 def forget() -> None:
     """As in a new process."""
     shards._seen_whole.clear()
@@ -43,25 +47,48 @@ def test_written_rows_come_back(store: Shards) -> None:
         assert rows.dtype == np.float32
         assert np.array_equal(rows, features(samples, seed=number).astype(np.float32))
     store.verify()
-    assert Shards.open(store.path) == store
-    index = json.loads((store.path / "index.json").read_text())
+    assert Shards.open(store.place) == store
+    index = json.loads((folder(store) / "index.json").read_text())
     assert index == {"format": 1, "rows": 2, "dimension": 5, "dtype": "float32", "samples_per_shard": 4}
-    assert sorted(each.name for each in store.path.iterdir()) == [
+    assert sorted(each.name for each in folder(store).iterdir()) == [
         "000000.json", "000000.npy", "000001.json", "000001.npy", "000002.json", "000002.npy", "index.json",
     ]  # fmt: skip
 
 
+def test_on_an_object_store(store: Shards) -> None:
+    """The same files with the same content, found damaged in the same way."""
+    there = Shards.create(f"memory://{folder(store).parent.name}", 2, 5, "float32", 4)
+    for number, samples in enumerate((4, 2, 3)):
+        there.write(number, features(samples, seed=number))
+    assert there.place.names() == store.place.names()
+    assert all(there.place.get(name) == store.place.get(name) for name in store.place.names())
+    assert Shards.open(there.place.address) == there
+    assert (there.sizes(), there.finished()) == (store.sizes(), store.finished())
+    assert all(np.array_equal(there.read(number), store.read(number)) for number in range(3))
+    there.place.put("000001.npy", there.place.get("000001.npy")[:-1])
+    content = bytearray(there.place.get("000002.npy"))
+    content[-3] ^= 1
+    there.place.put("000002.npy", bytes(content))
+    assert there.finished() == (0,)
+    for number, words in ((1, "bytes instead of"), (2, "its checksum is another")):
+        with pytest.raises(DamagedShard, match=f"shard {number} .* {words}"):
+            there.read(number)
+    there.place.remove("000000.npy")
+    with pytest.raises(DamagedShard, match=r"shard 0 .* its file is missing"):
+        there.read(0)
+
+
 def test_reopening_keeps_shards_and_refuses_another_kind(store: Shards) -> None:
-    again = Shards.create(store.path, 2, 5, "float32", 4)
+    again = Shards.create(store.place, 2, 5, "float32", 4)
     assert again.finished() == (0, 1, 2)
     with pytest.raises(InvalidRun, match=r"holds features of another kind .*'dimension': 5.*'dimension': 6"):
-        Shards.create(store.path, 2, 6, "float32", 4)
+        Shards.create(store.place, 2, 6, "float32", 4)
 
 
 @pytest.mark.parametrize("known", ["read before", "new process"])
 def test_a_truncated_shard_counts_as_missing(store: Shards, known: str) -> None:
     store.verify()
-    path = store.path / "000001.npy"
+    path = folder(store) / "000001.npy"
     path.write_bytes(path.read_bytes()[:-1])
     if known == "new process":
         forget()
@@ -76,7 +103,7 @@ def test_a_truncated_shard_counts_as_missing(store: Shards, known: str) -> None:
 
 
 def test_a_changed_byte_is_found(store: Shards) -> None:
-    path = store.path / "000002.npy"
+    path = folder(store) / "000002.npy"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
@@ -89,8 +116,8 @@ def test_a_changed_byte_is_found(store: Shards) -> None:
 def test_the_checksum_is_verified_once_per_process(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
     calls: list[int] = []
-    digest = shards.hashlib.file_digest
-    monkeypatch.setattr(shards.hashlib, "file_digest", lambda *given: calls.append(1) or digest(*given))
+    digest = Shards._digest
+    monkeypatch.setattr(Shards, "_digest", lambda *given: calls.append(1) or digest(*given))
     for _ in range(3):
         store.read(0)
         store.finished()
@@ -104,7 +131,7 @@ def test_the_checksum_is_verified_once_per_process(store: Shards, monkeypatch: p
 
 @pytest.mark.parametrize("lost", ["000000.npy", "000000.json"])
 def test_a_missing_file_is_named(store: Shards, lost: str) -> None:
-    (store.path / lost).unlink()
+    (folder(store) / lost).unlink()
     assert store.finished() == (1, 2)
     with pytest.raises(DamagedShard, match=r"shard 0 .* missing"):
         store.sizes()
@@ -114,13 +141,13 @@ def test_a_missing_file_is_named(store: Shards, lost: str) -> None:
 
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"samples": 1}', '{"samples": "4", "bytes": 1, "sha256": 0}'])
 def test_a_damaged_note_makes_a_shard_missing(store: Shards, note: str) -> None:
-    (store.path / "000001.json").write_text(note)
+    (folder(store) / "000001.json").write_text(note)
     assert store.finished() == (0, 2)
 
 
 def test_a_note_about_another_shape_is_found(store: Shards) -> None:
-    note = json.loads((store.path / "000001.json").read_text())
-    (store.path / "000001.json").write_text(json.dumps({**note, "samples": 3}))
+    note = json.loads((folder(store) / "000001.json").read_text())
+    (folder(store) / "000001.json").write_text(json.dumps({**note, "samples": 3}))
     with pytest.raises(DamagedShard, match=r"shard 1 .* it holds float32 of shape \(4, 5\)"):
         store.read(1)
 
@@ -133,27 +160,29 @@ def test_a_killed_writer_leaves_nothing_that_counts(store: Shards, monkeypatch: 
             raise KeyboardInterrupt
         replaced(source, target)
 
-    monkeypatch.setattr(shards.os, "replace", killed)
+    monkeypatch.setattr(execution_storage.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write(3, features(1))
     monkeypatch.undo()
     assert store.finished() == (0, 1, 2)
-    (store.path / ".000004.npy.abc.tmp").write_bytes(b"half")
+    (folder(store) / ".000004.npy.abc.aside").write_bytes(b"half")
     assert store.finished() == (0, 1, 2)
     store.tidy()
-    assert not list(store.path.glob(".*"))
+    assert not list(folder(store).glob(".*"))
 
 
 def test_a_full_disk_is_a_clear_error(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shards.os, "fsync", full)
-    with pytest.raises(StorageError, match=r"000003.npy cannot be written: No space left on device\."):
+    monkeypatch.setattr(execution_storage.os, "fsync", full)
+    with pytest.raises(
+        StorageError, match=r"cannot write 000003\.npy in .*: no space left on the disk; make space and"
+    ):
         store.write(3, features(1))
     monkeypatch.undo()
     assert store.finished() == (0, 1, 2)
-    assert not list(store.path.glob(".*"))
+    assert not list(folder(store).glob(".*"))
 
 
 def test_clear_errors(store: Shards, tmp_path: Path) -> None:
@@ -171,12 +200,12 @@ def test_clear_errors(store: Shards, tmp_path: Path) -> None:
         Shards.create(tmp_path / "other", 0, 5, "float32", 4)
     with pytest.raises(InvalidRun, match=r"is not a store of features: index.json is missing"):
         Shards.open(tmp_path / "nothing")
-    (store.path / "index.json").write_text('{"format": 2}')
+    (folder(store) / "index.json").write_text('{"format": 2}')
     with pytest.raises(InvalidRun, match="has format 2, this version reads 1"):
-        Shards.open(store.path)
-    (store.path / "index.json").write_text('{"format": 1, "rows": 2}')
+        Shards.open(store.place)
+    (folder(store) / "index.json").write_text('{"format": 1, "rows": 2}')
     with pytest.raises(InvalidRun, match=r"index.json of the store .* is damaged"):
-        Shards.open(store.path)
+        Shards.open(store.place)
 
 
 @settings(deadline=None, max_examples=40)
@@ -200,4 +229,4 @@ def test_zeros_stay_zeros(tmp_path: Path) -> None:
     store = Shards.create(tmp_path, 1, 3, "float16", 2)
     store.write(0, np.zeros((2, 3)))
     assert not store.read(0).any()
-    assert (store.path / "000000.npy").stat().st_size == 128 + 2 * 3 * 2
+    assert (folder(store) / "000000.npy").stat().st_size == 128 + 2 * 3 * 2

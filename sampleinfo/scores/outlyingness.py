@@ -10,35 +10,25 @@ no part.
 
 import numpy as np
 
-from sampleinfo.blocks import product
-from sampleinfo.errors import NumericalError
+from sampleinfo import neighbours
 from sampleinfo.scores.base import FEATURES, FROZEN, SUSPICION, Score
 from sampleinfo.types import FloatArray
 
-#: Nearest neighbours that count, and rows of distances that are in memory at a time.
-NEIGHBOURS, PIECE = 10, 1024
+#: Nearest neighbours that count.
+NEIGHBOURS = 10
 
 
-def outlyingness(features: FloatArray | None) -> FloatArray:
+def outlyingness(features: FloatArray | None, seed: int = 0, exact: int = neighbours.EXACT) -> FloatArray:
     """(n,) mean distances to the nearest other images, in units of the features (n, d).
+
+    Above ``exact`` images the neighbours are those of an index (``neighbours``).
 
     Raises:
         NumericalError: features that are not finite.
     """
     assert features is not None
-    if not np.isfinite(features).all():
-        raise NumericalError("the features hold values that are not finite.")
-    features = features - features.mean(axis=0)  # the differences lose fewer digits
-    squared, n = np.sum(features**2, axis=1), len(features)
-    count = min(NEIGHBOURS, n - 1)
-    found = np.zeros(n)
-    for start in range(0, n if count else 0, PIECE):
-        rows = np.arange(start, min(start + PIECE, n))
-        distances = squared[rows, None] + squared[None] - 2 * product(features[rows], features.T)
-        distances[np.arange(len(rows)), rows] = np.inf
-        nearest = np.partition(distances, count - 1, axis=1)[:, :count]
-        found[rows] = np.sqrt(np.maximum(nearest, 0.0)).mean(axis=1)
-    return found
+    distances = neighbours.nearest(features, NEIGHBOURS, seed, exact).distances
+    return distances.mean(axis=1) if distances.shape[1] else np.zeros(len(features))
 
 
 SCORE = Score(
@@ -48,7 +38,7 @@ SCORE = Score(
     sentence="How far this image is from the ten images most like it, whatever their labels: large where nothing in "
     "the data set resembles it.",
     assumes=FROZEN,
-    compute=lambda evidence: outlyingness(evidence.features),
+    compute=lambda evidence: outlyingness(evidence.features, evidence.seed),
     kind=SUSPICION,
     needs=FEATURES,
 )
