@@ -23,15 +23,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _what_if(args: argparse.Namespace) -> None:
-    from sampleinfo import whatif
+    from sampleinfo import whatif, whatif_primal
 
     run, images = store.open_run(args.reference), _ids(args.images)
+    ask = whatif_primal if whatif_primal.answers(run) else whatif
     if args.relabel is not None:
-        answer, words = whatif.relabel(run, images, args.relabel), f"{len(images)} images labelled {args.relabel}"
+        answer, words = ask.relabel(run, images, args.relabel), f"{len(images)} images labelled {args.relabel}"
     elif args.keep:
-        answer, words = whatif.keep(run, images), f"only these {len(images)} images"
+        answer, words = ask.keep(run, images), f"only these {len(images)} images"
     else:
-        answer, words = whatif.without(run, images), f"without {len(images)} images"
+        answer, words = ask.without(run, images), f"without {len(images)} images"
     print(f"run        {run.path}")
     print(f"change     {words}, {answer.kept} training images in all")
     print(f"nats       {answer.functional:.4g} in the predictions (F-SI), {answer.weight:.4g} in the weights (SI)")

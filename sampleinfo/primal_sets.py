@@ -16,10 +16,11 @@ from scipy import linalg
 
 from sampleinfo import solvers
 from sampleinfo.blocks import finite, product
-from sampleinfo.errors import NumericalError
+from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.filters import TOLERANCE, Converged, Filter, Poles, Unstable, fit_poles
 from sampleinfo.primal_blocks import Numbers, Plan, Precision, Resolvents, Rows, solve
-from sampleinfo.primal_passes import Mapper, Selection, gather, outputs, precise, sums
+from sampleinfo.primal_passes import Mapper, Selection, gather, outputs, precise
+from sampleinfo.primal_passes import sums as sums_of_shards
 from sampleinfo.problem import Training
 from sampleinfo.spectral import Spectrum
 from sampleinfo.types import FloatArray, IntArray
@@ -32,6 +33,8 @@ _POLES = 40.0
 _USELESS = 1e-8
 #: Largest share of the filter that a pole must have.
 _NOTHING = 1e-13
+#: Rows of a shard below which they are gathered, with those of all others, if these are at most so many times D.
+FEW, GATHERED = 128, 4
 _NO_POLES = Poles(0.0, np.zeros(0, complex), np.zeros(0, complex), 0.0)
 
 
@@ -45,6 +48,11 @@ class Gram:
     def spectrum(self) -> Spectrum:
         """A = Q diag(s) Q^T."""
         return Spectrum.of(self.matrix)
+
+    @property
+    def decomposed(self) -> bool:
+        """Whether the eigendecomposition is known already."""
+        return "spectrum" in vars(self)
 
     @property
     def null(self) -> float:
@@ -89,6 +97,23 @@ class Moments:
             finite(values, f"features' {name}")
         return cls(selection, residual, Gram(gram), target, map)
 
+    @classmethod
+    def known(
+        cls, selection: Selection, residual: FloatArray, gram: FloatArray, target: FloatArray, map: Mapper
+    ) -> Moments:
+        """The sums as an earlier ``of`` had them: ``gram`` (D, D), ``target`` (D, c).
+
+        Raises:
+            InvalidSetting: arrays of another shape.
+            NumericalError: a value that is not finite.
+        """
+        size, count = selection.source.dimension, residual.shape[2]
+        if (gram.shape, target.shape) != ((size, size), (size, count)):
+            raise InvalidSetting(
+                f"the sums must have shapes {(size, size)} and {(size, count)}, got {gram.shape} and {target.shape}."
+            )
+        return cls(selection, residual, Gram(finite(gram, "features' products")), finite(target, "targets"), map)
+
     @property
     def n(self) -> int:
         """Samples."""
@@ -122,7 +147,7 @@ class Moments:
         """With another residual (n, q, c): reads only the shards where it differs."""
         changed = np.any(residual != self.residual, axis=(1, 2))
         rows = gather(self.selection.only(self.selection.samples[changed]), self.map)
-        moved = (residual - self.residual)[changed].reshape(len(rows), -1)
+        moved = (residual - self.residual)[changed].reshape(len(rows), residual.shape[2])
         return Moments(self.selection, residual, self.gram, self.target + product(rows.T, moved), self.map)
 
     def residual_of(self, samples: IntArray) -> FloatArray:
@@ -144,10 +169,22 @@ class Moments:
 
     def weights(self, function: Filter) -> FloatArray:
         """(D, c) w - w0 = h(A) Phi^T r."""
-        if isinstance(function, Converged) and function.ridge > 0 and "spectrum" not in vars(self.gram):
+        if isinstance(function, Converged) and function.ridge > 0 and not self.gram.decomposed:
             return finite(self.gram.solve(function.ridge, self.target), "weights")
         turned = self.filtered(function)[:, None] * self.rotated_target
         return finite(product(self.spectrum.vectors, turned), "weights")
+
+
+def sums(selection: Selection, residual: FloatArray, map: Mapper) -> tuple[FloatArray, FloatArray]:
+    """(D, D) Phi^T Phi and (D, c) Phi^T r of the samples, whose residuals (n, q, c) are given.
+
+    Few rows are gathered first: a D x D matrix for each of many shards would take longer than their products.
+    """
+    shards, rows = len(selection.numbers), len(selection) * selection.source.rows
+    if rows > min(shards * FEW, GATHERED * selection.source.dimension):
+        return sums_of_shards(selection, residual, map)
+    found = gather(selection, map)
+    return product(found.T, found), product(found.T, residual.reshape(len(found), residual.shape[2]))
 
 
 def weights_of(moments: Moments, training: Training, samples: IntArray) -> FloatArray:
@@ -173,7 +210,7 @@ def weights_of(moments: Moments, training: Training, samples: IntArray) -> Float
         _kept: stay**2 * size + once * stay**3,
         _summed: min(gone, stay) * size**2 + once * size**3,
     }
-    if not function.is_stable(moments.spectrum.largest):
+    if not moments.gram.decomposed if plain else not function.is_stable(moments.spectrum.largest):
         del costs[_left_out]
     return min(costs, key=lambda way: costs[way])(moments, training, samples)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +19,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sampleinfo import pictures
+from sampleinfo import columns, pictures
 from sampleinfo.config import PRIMAL, RunConfig, home
 from sampleinfo.errors import InvalidRun, InvalidSetting, StorageError
 from sampleinfo.scores import SCORES, Score
+from sampleinfo.types import TRAIN
 
 FORMAT = 1
 SUMMARY, SAMPLES, PROBLEMS = "run.json", "samples.parquet", "problems.csv"
@@ -53,16 +56,45 @@ class Run:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """One row per image, training images first.
+        """One row per image, training images first; all columns, which a process holds once (``columns``).
 
         Raises:
             InvalidRun: the table is missing, damaged or lacks columns.
         """
-        table = read_table("run", self.path, SAMPLES)
-        missing = sorted(COLUMNS - set(table.columns))
+        return self.table(self.names)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns of ``samples``.
+
+        Raises:
+            InvalidRun: the table is missing, damaged or lacks columns.
+        """
+        with _reading("run", self.path, SAMPLES):
+            found = columns.names(self.path / SAMPLES)
+        missing = sorted(COLUMNS - set(found))
         if missing:
             raise InvalidRun(f"{SAMPLES} of the run {self.path} lacks the columns {', '.join(missing)}.")
-        return table
+        return found
+
+    def table(self, names: Sequence[str]) -> pd.DataFrame:
+        """Some columns of ``samples``; no other is read.
+
+        Raises:
+            InvalidRun: the table is missing, damaged or lacks columns.
+            KeyError: it has no such column.
+        """
+        with _reading("run", self.path, SAMPLES):
+            return columns.read(self.path / SAMPLES, names)
+
+    def column(self, name: str) -> pd.Series:
+        """One of them."""
+        return self.table([name])[name]
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """(N,) mask of the training images."""
+        return np.asarray(self.column("split") == TRAIN, dtype=bool)
 
     @property
     def has_kernel(self) -> bool:
@@ -84,13 +116,12 @@ class Run:
     @property
     def scores(self) -> dict[str, Score]:
         """The scores that the run has, the truest first."""
-        return {name: score for name, score in SCORES.items() if name in self.samples.columns}
+        return {name: score for name, score in SCORES.items() if name in self.names}
 
     @property
     def metadata(self) -> dict[str, str]:
         """Columns of the data set's own metadata in ``samples``, and their names."""
-        columns = [str(name) for name in self.samples.columns if str(name).startswith(METADATA)]
-        return {name: name.removeprefix(METADATA) for name in columns}
+        return {name: name.removeprefix(METADATA) for name in self.names if name.startswith(METADATA)}
 
     @cached_property
     def problems(self) -> pd.DataFrame:
@@ -136,8 +167,14 @@ def read_table(owner: str, folder: Path, name: str) -> pd.DataFrame:
     Raises:
         InvalidRun: the table is missing or damaged.
     """
-    try:
+    with _reading(owner, folder, name):
         return pd.read_parquet(folder / name)
+
+
+@contextmanager
+def _reading(owner: str, folder: Path, name: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         raise InvalidRun(f"the {owner} {folder} has no readable {name}: {_one_line(error)}") from error
 
@@ -148,6 +185,8 @@ def kernel_words(run: Run) -> str:
     words = str(facts["kind"]) if facts["fidelity"] is None else f"{facts['kind']}, error {facts['fidelity']:.1%}"
     if facts.get("alignment") is not None:
         words += f", only {facts['scope']} (alignment with all layers {facts['alignment']:.2f})"
+    if facts.get("halved") is not None:
+        words += f", {facts['dimension']} features (half of them rank alike to {facts['halved']:.2f})"
     return words
 
 

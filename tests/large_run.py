@@ -30,7 +30,7 @@ def enlarge(run: Run, folder: Path, train: int, validation: int, seed: int = 0) 
     _pictures(run, folder, len(table))
     generator = np.random.default_rng(seed)
     np.save(folder / "neighbours.npy", generator.integers(0, train, (len(table), NEIGHBOURS)))
-    for name in ("val_change", "val_loss_change"):
+    for name in ("val_change", "val_loss_change") if run.has_kernel else ():
         np.save(folder / f"{name}.npy", generator.lognormal(-6, 1, (validation, train)).astype(np.float32))
     meta = {
         **run.meta, "title": f"{train} images", "fingerprint": f"{folder.name} {len(run.samples)}",

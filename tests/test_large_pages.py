@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 from sampleinfo import figures, store
 from sampleinfo.store import Run
 from sampleinfo.ui import map_picture
-from sampleinfo.ui.explore import LINES, in_order
+from sampleinfo.ui.explore import in_order
+from sampleinfo.ui.tables import LINES
 from tests.large_run import enlarge
 from tests.test_pages import opened, texts
 
@@ -169,3 +170,22 @@ def test_clicks_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     assert map_picture.cleared("map") and map_picture.clicked("map", places) is None
     said(monkeypatch, click={"at": [0.9, 1.0], "unit": [0, 0]})
     assert map_picture.clicked("map", places) is None
+
+
+def test_a_long_table_has_pages_and_can_be_taken_away_whole() -> None:
+    def page() -> None:
+        import pandas as pd
+        import streamlit as st
+
+        from sampleinfo.ui.tables import LINES, page_of, pages
+
+        for lines, key in ((2 * LINES + 3, "long"), (LINES, "short")):
+            table = pd.DataFrame({"line": range(lines)})
+            st.dataframe(page_of(table, key))
+            pages(table, key)
+
+    test = AppTest.from_function(page).run()
+    assert not test.exception and [len(each.value) for each in test.dataframe] == [LINES, LINES]
+    assert [each.proto.label for each in test.get("download_button")] == [f"All {2 * LINES + 3} lines (CSV)"]
+    test.session_state["long-page"] = 3
+    assert test.run().dataframe[0].value["line"].tolist() == [2 * LINES, 2 * LINES + 1, 2 * LINES + 2]

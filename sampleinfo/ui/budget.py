@@ -10,7 +10,6 @@ import streamlit as st
 
 from sampleinfo.reports.strategies import equal_quotas
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN
 from sampleinfo.ui.words import plain, shortened
 
 #: Classes up to which each has a field of its own, and fields in a line.
@@ -28,7 +27,7 @@ class Budget:
 
 def budget_form(run: Run, equal: bool) -> Budget | None:
     """The fields of a budget; None where it is empty."""
-    train = run.samples[run.samples["split"] == TRAIN]
+    train = run.table(["label", "class_name", "split"])[run.training]
     n, key, share = len(train), f"budget-{run.id}", f"budget-share-{run.id}"
     st.session_state.setdefault(key, max(1, round(0.1 * n)))
     st.session_state[key] = min(n, max(1, st.session_state[key] or 1))

@@ -12,7 +12,7 @@ import streamlit as st
 from sampleinfo import figures
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN, IntArray
+from sampleinfo.types import IntArray
 from sampleinfo.ui.explore import ORDERS, in_order
 from sampleinfo.ui.filters import Filter, filter_control
 from sampleinfo.ui.gallery import picker
@@ -75,15 +75,14 @@ def choice_control(run: Run, score: str, tags: Mapping[str, Sequence[str]]) -> C
 def _passing(
     run: Run, score: str, ends: tuple[int, int], wrong: bool, tagged: Collection[str], named: Sequence[str]
 ) -> np.ndarray:
-    samples = run.samples
-    mask = np.array(samples["split"] == TRAIN)
+    mask = run.training.copy()
     if ends != (0, 100):
-        ranks = samples[score].where(mask).rank(pct=True) * 100
+        ranks = run.column(score).where(mask).rank(pct=True) * 100
         mask &= ranks.between(*ends).to_numpy()
     if wrong:
-        mask &= (samples["predicted"] != samples["class_name"]).to_numpy()
+        mask &= (run.column("predicted") != run.column("class_name")).to_numpy()
     if named:
-        mask &= samples["sample_id"].isin(list(tagged)).to_numpy()
+        mask &= run.column("sample_id").isin(list(tagged)).to_numpy()
     return mask
 
 
@@ -113,8 +112,8 @@ def candidates(run: Run, view: View, selection: Sequence[int], name: str, member
     pages, key = -(-len(rows) // PAGE), f"candidates-page-{run.id}-{len(rows)}"
     page = min(int(st.session_state.get(key) or 1), pages)
     shown = rows[(page - 1) * PAGE : page * PAGE]
-    ids, inside = run.samples["sample_id"].to_numpy()[shown], set(members.ids)
-    values = run.samples[view.score].to_numpy(dtype=np.float64)[shown]
+    ids, inside = run.column("sample_id").to_numpy()[shown], set(members.ids)
+    values = run.column(view.score).to_numpy(dtype=np.float64)[shown]
     picker(
         run, shown.tolist(), [figures.short(value) for value in values], [each for each in ids if each in inside],
         key=CANDIDATES, label="Candidates", target=name, acknowledged=acknowledged(CANDIDATES),
@@ -136,7 +135,7 @@ def _listed(
     before = st.session_state.get(LIST)
     if before is not None and before[0] == signature:
         return np.asarray(before[1])
-    mask = view.filter.rows(run.samples) & (run.samples["split"] == TRAIN).to_numpy()
+    mask = view.filter.passing(run) & run.training
     if selection:
         mask &= np.isin(np.arange(len(mask)), selection)
     if show != EVERY:

@@ -16,7 +16,6 @@ from sampleinfo.reports.sets import DRAWS
 from sampleinfo.reports.strategies import STRATEGIES
 from sampleinfo.reports.summaries import RANDOM
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN
 from sampleinfo.ui import desks, sets
 from sampleinfo.ui.compared import STRATEGY, Compared, budget, choose, compared, keep, title
 from sampleinfo.ui.gallery import gallery
@@ -124,7 +123,7 @@ def _column(run: Run, each: Compared, reached: Evaluation) -> None:
         f"random {100 * band.mean:.1f} ± {100 * band.spread:.1f} %", delta_color="off", delta_arrow="off",
         help=f"{HELP['alone']} Here {100 * low:.0f}–{100 * high:.0f} %. {HELP['random']}",
     )  # fmt: skip
-    values = run.samples[score].to_numpy(dtype=np.float64)[rows[:SHOWN]]
+    values = run.column(score).to_numpy(dtype=np.float64)[rows[:SHOWN]]
     opened = gallery(
         run, rows[:SHOWN].tolist(), [figures.short(each) for each in values], key=f"compare-{each.label}",
         label=f"Images of {each.title}", opened="", height=240, tile=TILE,
@@ -193,7 +192,7 @@ def _growth_words(run: Run, found: Sequence[Compared], curves: Sequence[pd.DataF
 
 def _classes(run: Run, found: Sequence[Compared]) -> None:
     """Images per class, and the predicted accuracy on each class."""
-    samples = run.samples[run.samples["split"] == TRAIN]
+    samples = run.table(["label", "class_name", "split"])[run.training]
     names = {int(label): str(name) for label, name in samples.groupby("label")["class_name"].first().items()}  # type: ignore[call-overload]
     labels = samples["label"].to_numpy(np.int64)
     sizes = pd.DataFrame({

@@ -139,7 +139,7 @@ def compared(run: Run, book: Book, tokens: Sequence[str]) -> list[Compared]:
     for token in tokens:
         if token.startswith(SET):
             ids = book.members(token.removeprefix(SET))
-            rows, held = sets.members_of(run.samples, ids).rows, len(ids)
+            rows, held = sets.members_of(run.table(sets.KNOWN), ids).rows, len(ids)
         else:
             name, _, size = token.removeprefix(STRATEGY).rpartition(":")
             rows, held = desks.summary(run, name, int(size)), int(size)

@@ -15,6 +15,7 @@ from sampleinfo import datasets, jobs
 from sampleinfo.config import RunConfig, home
 from sampleinfo.datasets import Facts, Options, preview, problems
 from sampleinfo.errors import SampleInfoError
+from sampleinfo.ui.tables import page_of, pages
 from sampleinfo.ui.words import plain
 
 OWN, TORCHVISION = "own images", "torchvision"
@@ -184,14 +185,16 @@ def _problems(chosen: Chosen) -> None:
                 st.rerun()
             st.caption("Finds what cannot be read, and equal images. A run does so too, before it begins.")
     else:
-        findings_table(problems.table(found), "every image was read: nothing is wrong, and no two are equal")
+        fine = "every image was read: nothing is wrong, and no two are equal"
+        findings_table(problems.table(found), fine, "findings")
 
 
-def findings_table(table: pd.DataFrame, otherwise: str) -> None:
-    """What is wrong with a data set, with its counts; ``otherwise`` where nothing is."""
+def findings_table(table: pd.DataFrame, otherwise: str, key: str) -> None:
+    """What is wrong with a data set, with its counts, in pages; ``otherwise`` where nothing is."""
     if table.empty:
         st.markdown(f":green[:material/check_circle:] {otherwise[0].upper()}{otherwise[1:]}.")
         return
     counts = table["kind"].value_counts()
     st.markdown("  \n".join(f"**{counts[k]}** {problems.WORDS[k]}" for k in problems.KINDS if k in counts))
-    st.dataframe(table, hide_index=True, height=min(38 + 35 * len(table), 248), key="findings")
+    st.dataframe(page_of(table, key), hide_index=True, height=min(38 + 35 * len(table), 248), key=f"{key}-table")
+    pages(table, key)

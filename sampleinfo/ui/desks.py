@@ -10,7 +10,7 @@ import streamlit as st
 
 from sampleinfo import store
 from sampleinfo.evaluation import Evaluation, evaluate
-from sampleinfo.reports import growing, strategies
+from sampleinfo.reports import growing, sets_primal, strategies
 from sampleinfo.reports.sets import Desk, Panel, Proposals
 from sampleinfo.store import Run
 from sampleinfo.types import IntArray
@@ -29,7 +29,13 @@ def desk(run: Run) -> Desk:
 
 
 def panel(run: Run, rows: IntArray) -> Panel:
-    """All that is known of a set of training rows."""
+    """All that is known of a set of training rows.
+
+    Raises:
+        SampleInfoError: the run is damaged, or keeps neither a kernel nor the sums over its features.
+    """
+    if not run.has_kernel:
+        return _features_panel(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
     return _panel(str(run.path), str(run.meta["fingerprint"]), _packed(rows))
 
 
@@ -85,6 +91,11 @@ def _desk(path: str, fingerprint: str) -> Desk:  # noqa: ARG001 - it is part of 
 @st.cache_resource(max_entries=SETS, show_spinner=False)
 def _panel(path: str, fingerprint: str, rows: bytes) -> Panel:
     return _desk(path, fingerprint).panel(np.frombuffer(rows, dtype=np.int64))
+
+
+@st.cache_resource(max_entries=SETS, show_spinner="Training without these images, and on them alone …")
+def _features_panel(path: str, fingerprint: str, rows: bytes) -> Panel:  # noqa: ARG001 - it is part of the key
+    return sets_primal.panel(store.open_run(Path(path)), np.frombuffer(rows, dtype=np.int64))
 
 
 @st.cache_resource(max_entries=SETS, show_spinner=False)

@@ -33,9 +33,9 @@ def detail(run: Run) -> None:
     with st.container(border=True, key="detail"):
         picture, facts = st.columns([2, 5], gap="small")
         with picture:
-            _picture(run, row)
+            size = _picture(run, row)
         with facts:
-            _facts(run, row)
+            _facts(run, row, size)
         if sample["split"] == TRAIN:
             _scores(run, row)
         _neighbours(run, row)
@@ -46,19 +46,21 @@ def detail(run: Run) -> None:
         _link(run, row)
 
 
-def _picture(run: Run, row: int) -> None:
+def _picture(run: Run, row: int) -> tuple[int, int]:
+    """Show it; height and width of the original in pixels."""
     webp, height, width = run.picture(row)
     tiny = max(height, width) < SIDE
     st.html(
-        f'<img alt="{html.escape(str(run.samples["sample_id"].iloc[row]))}" style="width:100%;max-width:{SIDE}px;'
+        f'<img alt="{html.escape(str(run.column("sample_id").iloc[row]))}" style="width:100%;max-width:{SIDE}px;'
         f"aspect-ratio:1;object-fit:contain;background:#000;border-radius:6px;display:block;"
         f'image-rendering:{"pixelated" if tiny else "auto"}" '
         f'src="data:image/webp;base64,{base64.b64encode(webp).decode()}">'
     )
+    return height, width
 
 
-def _facts(run: Run, row: int) -> None:
-    sample, (_, height, width) = run.samples.iloc[row], run.picture(row)
+def _facts(run: Run, row: int, size: tuple[int, int]) -> None:
+    sample, (height, width) = run.samples.iloc[row], size
     right = sample["predicted"] == sample["class_name"]
     training = sample["split"] == TRAIN
     verdict = ":green-badge[right]" if right else ":red-badge[wrong]"
@@ -81,17 +83,17 @@ def _cell(value: object) -> str:
 
 
 def _scores(run: Run, row: int) -> None:
-    train = run.samples[run.samples["split"] == TRAIN]
     for name, score in run.scores.items():
-        value = float(run.samples[name].iloc[row])
+        values = run.column(name).to_numpy(dtype=np.float64)
+        value = float(values[row])
         st.markdown(
-            f"**{score.title}** {figures.short(value, 3)} {score.unit} · {_rank(train[name], value)}  \n"
+            f"**{score.title}** {figures.short(value, 3)} {score.unit} · {_rank(values[run.training], value)}  \n"
             f":small[{score.sentence}]",
             help=score.assumes,
         )
 
 
-def _rank(values: pd.Series, value: float) -> str:
+def _rank(values: np.ndarray, value: float) -> str:
     """Where a value stands among those of the training images, in words."""
     below = int((values < value).sum())
     if below == len(values) - 1:
@@ -102,7 +104,7 @@ def _rank(values: pd.Series, value: float) -> str:
 def _neighbours(run: Run, row: int) -> None:
     rows = np.asarray(run.array("neighbours")[row])[:AFFECTED]
     st.markdown("**Nearest in the network's features**")
-    notes = ["training" if run.samples["split"].iloc[r] == TRAIN else "validation" for r in rows]
+    notes = ["training" if run.training[r] else "validation" for r in rows]
     _strip(run, rows, notes, "Nearest images")
 
 
@@ -157,7 +159,7 @@ def _strip(run: Run, rows: np.ndarray, notes: list[str], label: str) -> None:
 
 def _link(run: Run, row: int) -> None:
     """The address of this page with this image open, ready to copy."""
-    query = urlencode({"run": run.id, "sample": str(run.samples["sample_id"].iloc[row])})
+    query = urlencode({"run": run.id, "sample": str(run.column("sample_id").iloc[row])})
     page = str(st.context.url or "").split("?")[0]
     st.caption("Link to this image")
     st.code(f"{page}?{query}", language=None, wrap_lines=True)

@@ -11,7 +11,6 @@ import streamlit as st
 from sampleinfo import figures
 from sampleinfo.scores import SCORES
 from sampleinfo.store import PROBLEMS, Run, kernel_words, training_words
-from sampleinfo.types import TRAIN
 from sampleinfo.ui.data_form import findings_table
 from sampleinfo.ui.fidelity import fidelity
 from sampleinfo.ui.gallery import gallery
@@ -20,8 +19,6 @@ from sampleinfo.ui.state import open_by_id, opened_id
 from sampleinfo.ui.words import count, plain
 
 PAGE, EXTREMES, SMALL_TILE = 200, 10, 52
-#: Lines of a table that the browser gets at once.
-LINES = 500
 ORDERS = {
     "high": "Score, highest first", "low": "Score, lowest first", "error": "Prediction error", "class": "Class",
     "id": "Sample id",
@@ -43,17 +40,13 @@ def run_facts(run: Run, view: View) -> None:
     if not found.empty:
         words = ", ".join(f"{number} {kind}" for kind, number in found["kind"].value_counts().items())
         with st.popover(f"Data: {words}", icon=":material/warning:", key="problems"):
-            pages = -(-len(found) // LINES)
-            page = min(int(st.session_state.get("problems-page") or 1), pages)
-            findings_table(found.iloc[(page - 1) * LINES : page * LINES], "nothing is wrong")
-            if pages > 1:
-                st.pagination(pages, key="problems-page")
+            findings_table(found, "nothing is wrong", "problems")
             st.caption(f"The same list is in {plain(run.path / PROBLEMS)}.")
 
 
 def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
     """Distribution of the score over the training images, the selection marked."""
-    values = run.samples[view.score].to_numpy(dtype=np.float64)
+    values = run.column(view.score).to_numpy(dtype=np.float64)
     score = SCORES[view.score]
     chosen = values[_chosen(run, view, selection)] if selection or view.filter else np.array([])
     figure = figures.histogram(
@@ -64,11 +57,10 @@ def score_histogram(run: Run, view: View, selection: Sequence[int]) -> None:
 
 def selection_gallery(run: Run, view: View, selection: Sequence[int]) -> None:
     """The selected images, or all training images where nothing is selected."""
-    samples = run.samples
     rows = _chosen(run, view, selection)
     if not len(rows):
         st.info("No image passes the filter" + (" and the selection." if selection else "."))
-    drawn = count(int(samples["split"].isin(view.splits).sum()), "image")
+    drawn = count(int(run.column("split").isin(view.splits).sum()), "image")
     with st.container(horizontal=True, vertical_alignment="center", key="gallery-head"):
         st.markdown(
             f"**{len(rows)} selected** of {drawn}"
@@ -116,11 +108,11 @@ def extremes(run: Run, view: View) -> None:
 
 def _chosen(run: Run, view: View, selection: Sequence[int]) -> np.ndarray:
     """The selected rows, or those of all training images where nothing is selected, as far as they pass the filter."""
-    passing = view.filter.rows(run.samples)
+    passing = view.filter.passing(run)
     if selection:
         rows = np.asarray(selection, dtype=int)
         return np.asarray(rows[passing[rows]])
-    return np.flatnonzero((run.samples["split"] == TRAIN).to_numpy() & passing)
+    return np.flatnonzero(run.training & passing)
 
 
 def in_order(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
@@ -129,7 +121,7 @@ def in_order(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
         "high": (score, False), "low": (score, True), "error": ("prediction_error", False),
         "class": ("class_name", True), "id": ("sample_id", True),
     }[order]  # fmt: skip
-    values = run.samples[column].iloc[rows]
+    values = run.column(column).iloc[rows]
     if pd.api.types.is_float_dtype(values):
         numbers = values.to_numpy(dtype=np.float64)
         return np.asarray(rows[np.argsort(numbers if ascending else -numbers, kind="stable")])
@@ -138,5 +130,5 @@ def in_order(run: Run, rows: np.ndarray, score: str, order: str) -> np.ndarray:
 
 
 def _notes(run: Run, rows: np.ndarray, score: str) -> list[str]:
-    values = run.samples[score].to_numpy(dtype=np.float64)[rows]
+    values = run.column(score).to_numpy(dtype=np.float64)[rows]
     return [figures.short(v) if np.isfinite(v) else "validation" for v in values]

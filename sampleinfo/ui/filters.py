@@ -26,6 +26,11 @@ class Filter:
     def __bool__(self) -> bool:
         return bool(self.values or self.ranges)
 
+    def passing(self, run: Run) -> np.ndarray:
+        """(N,) mask of the images of a run that meet every condition; reads no other column."""
+        names = ["split", *(column for column, _ in self.values), *(column for column, _, _ in self.ranges)]
+        return self.rows(run.table(list(dict.fromkeys(names))))
+
     def rows(self, samples: pd.DataFrame) -> np.ndarray:
         """(N,) mask of the images that meet every condition."""
         mask = np.ones(len(samples), dtype=bool)

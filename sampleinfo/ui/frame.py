@@ -83,7 +83,7 @@ def pick_run() -> Run | None:
 
 def _readable(run: Run) -> Run | None:
     try:
-        _ = run.samples
+        _ = run.names, run.table(sorted(store.COLUMNS))
     except InvalidRun as error:
         st.error(str(error))
         return None

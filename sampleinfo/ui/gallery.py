@@ -199,6 +199,8 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
   }
 }
 """
+#: Columns that a gallery tells of an image.
+TOLD = ("sample_id", "class_name", "predicted", "source")
 _component = st.components.v2.component("sampleinfo_gallery", css=CSS, js=JS)
 #: Milliseconds without a further click after which picks are sent together (the first one is sent at once), and after
 #: which those that are not acknowledged are sent again.
@@ -266,14 +268,13 @@ def _data(
 ) -> dict[str, Any]:
     return {
         "label": label, "height": height, "tile": tile, "side": pictures.SHEET_SIDE, "folder": media.publish(run),
-        "items": _items(run.samples, rows, notes),
+        "items": _items(run.table(TOLD), rows, notes),
     }  # fmt: skip
 
 
 def _items(samples: pd.DataFrame, rows: Sequence[int], notes: Sequence[str]) -> list[dict[str, Any]]:
     """What the browser is told of each image. By columns: a row of a table is a hundred times slower to get at."""
-    names = ["sample_id", "class_name", "predicted", "source"]
-    columns = [samples[name].iloc[list(rows)].tolist() for name in names]
+    columns = [samples[name].iloc[list(rows)].tolist() for name in TOLD]
     items = []
     for row, note, id_, label, predicted, source in zip(rows, notes, *columns, strict=True):
         wrong = predicted != label

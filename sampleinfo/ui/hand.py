@@ -36,7 +36,7 @@ def _drawn(run: Run) -> int | None:
         book = sets.book_of(run)
         found, way, tags = book.sets(), WayBack.of(book), book.tags()
         name = sets.set_name([each.name for each in found])
-        members = None if name is None else sets.members_of(run.samples, book.members(name))
+        members = None if name is None else sets.members_of(run.table(sets.KNOWN), book.members(name))
     except SampleInfoError as error:
         sets.trouble()
         st.error(plain(error), icon=":material/error:")
@@ -115,7 +115,7 @@ def _new_form(run: Run, names: Sequence[str]) -> None:
             st.form_submit_button("Create", type="primary", on_click=_create, args=(run, key, []))
             rows = selected(run)
             if rows:
-                ids = run.samples["sample_id"].to_numpy()[_training(run, rows)].tolist()
+                ids = run.column("sample_id").to_numpy()[_training(run, rows)].tolist()
                 st.form_submit_button(
                     f"Create with the {count(len(ids), 'selected image')}",
                     on_click=_create,
@@ -195,15 +195,15 @@ def _view(run: Run, tags: dict[str, list[str]]) -> View:
 def _training(run: Run, rows: Sequence[int]) -> np.ndarray:
     """Those of the rows that are training images."""
     found = np.asarray(rows, dtype=int)
-    return np.asarray(found[(run.samples["split"] == TRAIN).to_numpy()[found]])
+    return np.asarray(found[run.training[found]])
 
 
 def _selection_bar(run: Run, view: View, chosen: Sequence[int], name: str, members: Members) -> None:
     """What can be done with the images selected on the map."""
     rows = _training(run, chosen)
-    rows = rows[view.filter.rows(run.samples)[rows]]
+    rows = rows[view.filter.passing(run)[rows]]
     inside = np.isin(rows, members.rows)
-    ids = run.samples["sample_id"].to_numpy()
+    ids = run.column("sample_id").to_numpy()
     new, old = ids[rows[~inside]].tolist(), ids[rows[inside]].tolist()
     with st.container(horizontal=True, vertical_alignment="center", key="selection-bar"):
         st.button(

@@ -48,7 +48,7 @@ def _make(run: Run, strategy: str, budget: Budget, name: str) -> None:
     except SampleInfoError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    ids = run.samples["sample_id"].to_numpy()[rows].tolist()
+    ids = run.column("sample_id").to_numpy()[rows].tolist()
     if sets.create(run, name, ids):
         st.session_state[MADE] = (run.id, name, len(ids))
     st.rerun()

@@ -116,7 +116,7 @@ def map_panel(
 
     ``open_single``: an image that is selected alone is opened. Above ``RASTER_FROM`` images the map is a picture.
     """
-    rows = np.flatnonzero(run.samples["split"].isin(view.splits))
+    rows = np.flatnonzero(run.column("split").isin(view.splits))
     raster = None
     if len(rows) > figures.RASTER_FROM:
         raster = Raster(key, f"{run.id} {view.layout}", _drawing(run, view, rows), rows, height)
@@ -131,7 +131,7 @@ def map_panel(
         st.session_state[f"{key}-figure"] = figure.update_layout(height=height, meta=signature[-1])
     with st.container(gap=None, key=f"{key}-frame"):
         event = _chart(run, view, key, len(rows), POINTS if raster is None else PICTURE)
-        picked = _picked(event, len(run.samples)) if raster is None else raster.picked(event)
+        picked = _picked(event, len(run.training)) if raster is None else raster.picked(event)
         news = picked != st.session_state.get(f"{key}-event", [])
         st.session_state[f"{key}-event"] = picked
         if news and (picked or not changed):
@@ -139,7 +139,8 @@ def map_panel(
         if raster is not None:
             raster.over(_bright(run, view, rows, kept))
             hover(run, key, view.layout, view.splits, view.colour, _title(run, view))
-    return [row for row in kept if row < len(run.samples)]
+    count = len(run.training)
+    return [row for row in kept if row < count]
 
 
 def _chart(run: Run, view: View, key: str, images: int, kind: Kind) -> Any:
@@ -163,8 +164,8 @@ def _bright(run: Run, view: View, rows: np.ndarray, kept: Sequence[int]) -> np.n
     if not kept and not view.filter:
         return None
     among = np.asarray(kept, dtype=np.int64) if kept else rows
-    among = among[among < len(run.samples)]
-    return np.asarray(among[view.filter.rows(run.samples)[among]]) if view.filter else among
+    among = among[among < len(run.training)]
+    return np.asarray(among[view.filter.passing(run)[among]]) if view.filter else among
 
 
 def selected(run: Run) -> list[int]:
@@ -212,7 +213,7 @@ def _drawing(run: Run, view: View, rows: np.ndarray) -> Drawing:
 
 def _is_number(run: Run, view: View) -> bool:
     """Whether the colour of the view is a number, and not a category."""
-    return view.colour in _numbers(run) or (view.colour in run.metadata and is_number(run.samples[view.colour]))
+    return view.colour in _numbers(run) or (view.colour in run.metadata and is_number(run.column(view.colour)))
 
 
 def _title(run: Run, view: View) -> str:

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from sampleinfo import figures
+from sampleinfo import columns, figures
 from sampleinfo.store import SAMPLES, Run
 from sampleinfo.ui.map_picture import GRAPH, REACH
 from sampleinfo.ui.map_select import nearest
 
 #: Milliseconds for which a pointer rests before it is asked what is under it.
 REST = 120
-TABLES = 8
 CSS = """
 .tip {position: fixed; z-index: 1000; pointer-events: none; padding: 5px 8px; border-radius: 4px; max-width: 340px;
   font: 12px/1.4 var(--st-font); background: var(--st-background-color); color: var(--st-text-color);
@@ -94,30 +93,25 @@ _component = st.components.v2.component("sampleinfo_map_hover", css=CSS, js=JS)
 
 def hover(run: Run, key: str, layout: str, splits: tuple[str, ...], column: str, title: str) -> None:
     """Tell which image is under the pointer on the chart with this key, with its value of ``column``."""
-    path = run.path / SAMPLES
-    _hover(str(path), path.stat().st_mtime_ns, key, layout, splits, column, title)
+    _hover(str(run.path / SAMPLES), key, layout, splits, column, title)
 
 
 @st.fragment
-def _hover(
-    path: str, stamp: int, key: str, layout: str, splits: tuple[str, ...], column: str, title: str
-) -> None:  # fmt: skip
+def _hover(path: str, key: str, layout: str, splits: tuple[str, ...], column: str, title: str) -> None:
     state = st.session_state.get(f"{key}-hover")
     said = None if state is None else state.get("pointer")
-    tip = tip_at(_columns(path, stamp, layout, column), layout, splits, column, title, said) if said else None
+    tip = tip_at(_columns(path, layout, column), layout, splits, column, title, said) if said else None
     _component(
         key=f"{key}-hover", data={"chart": key, "tip": tip, "rest": REST}, height=1, on_pointer_change=lambda: None
     )  # fmt: skip
 
 
-@st.cache_resource(max_entries=TABLES, show_spinner=False)
-def _columns(path: str, stamp: int, layout: str, column: str) -> pd.DataFrame:
-    """What is told of an image, of all images: read once, and shared by everybody who looks at the run."""
-    del stamp  # a part of the key: another file is another table
+def _columns(path: str, layout: str, column: str) -> pd.DataFrame:
+    """What is told of an image, of all images."""
     names = ["sample_id", "class_name", "predicted", "source", "split", f"{layout}_x", f"{layout}_y"]
     if column != "outcome":
         names.append(column)
-    return pd.read_parquet(Path(path), columns=list(dict.fromkeys(names)))
+    return columns.read(Path(path), list(dict.fromkeys(names)))
 
 
 def tip_at(

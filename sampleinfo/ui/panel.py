@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import zlib
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from sampleinfo import figures
+from sampleinfo import figures, whatif_primal
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.evaluation import Accuracy
 from sampleinfo.reports.sets import DRAWS, Panel, Proposal
@@ -17,16 +19,18 @@ from sampleinfo.ui import desks
 from sampleinfo.ui.fidelity import COLOURS, badge
 from sampleinfo.ui.gallery import picker
 from sampleinfo.ui.sets import ADD_NEXT, DROP_NEXT, Members, acknowledged, take_picks
-from sampleinfo.ui.words import count, plain
+from sampleinfo.ui.words import count, duration, plain
 
 #: Pixels of a proposed image; classes and sources that the composition lists.
 TILE, LISTED = 46, 30
 #: A difference of the whole from its parts, relative to them, that is not worth a word.
 ALIKE = 0.05
+#: Seconds that a click may take without being asked for.
+AT_ONCE = 4.0
 HELP = {
     "alone": "Share of held-out images that the network is predicted to get right when it is trained on this set "
-    "alone: a closed form on this run's kernel, nothing is trained. In brackets the 95 % interval (Wilson) for so many "
-    "held-out images. No strategy and no proposal has looked at them.",
+    "alone: a closed form on this run's kernel or features, nothing is trained. In brackets the 95 % interval (Wilson) "
+    "for so many held-out images. No strategy and no proposal has looked at them.",
     "random": f"Against {DRAWS} random sets of the same size: mean ± one standard deviation of the draws.",
     "without": "The opposite question: trained on every training image that is not in this set.",
     "SI": "Smooth unique information of the set, in nats: how far the weights move when the whole set is left out.",
@@ -39,6 +43,10 @@ HELP = {
     "validation image is looked at.",
     "drop": "Below each image: by how much the mean loss over all training images falls (+) or rises (−) if it leaves.",
 }  # fmt: skip
+NO_PROPOSALS = (
+    "Random sets to compare with, and what to add or drop next, need a kernel between all images, which this run does "
+    "not keep."
+)
 STYLE = """<style>
 .st-key-set-panel [data-testid="stMetricValue"] {font-size: 1.4rem; line-height: 1.3}
 .st-key-set-panel [data-testid="stMetricDelta"] {font-size: .8rem}
@@ -56,15 +64,36 @@ def set_panel(run: Run, name: str, members: Members) -> None:
     """Everything about the set that is open; the numbers first, the proposals take longer."""
     st.html(STYLE)
     try:
+        if not run.has_kernel and not _wanted(run, members):
+            return
         _numbers(run, members, desks.panel(run, members.rows))
+        if not run.has_kernel:
+            st.caption(NO_PROPOSALS)
+            return
         proposed = desks.proposals(run, members.rows)
     except SampleInfoError as error:
         st.error(plain(error))
         return
-    ids = run.samples["sample_id"].to_numpy()
+    ids = run.column("sample_id").to_numpy()
     _proposals(run, name, "Add next", proposed.add, [], ADD_NEXT, HELP["add"])
     inside = [str(ids[each.row]) for each in proposed.drop]
     _proposals(run, name, "Drop next", proposed.drop, inside, DROP_NEXT, HELP["drop"])
+
+
+def _wanted(run: Run, members: Members) -> bool:
+    """Whether to predict a set of a run without a kernel: at once where that is quick, else once it is asked for."""
+    seconds = whatif_primal.seconds(run, len(members.rows))
+    key = f"predict-{run.id}-{zlib.crc32(np.sort(members.rows).tobytes())}"
+    if seconds <= AT_ONCE or st.session_state.get(key):
+        return True
+    _absent(members)
+    st.caption(f"{count(len(members.rows), 'image')}: to predict what they teach takes about {duration(seconds)}.")
+    st.button("Predict this set", icon=":material/calculate:", key="predict", on_click=_predict, args=(key,))
+    return False
+
+
+def _predict(key: str) -> None:
+    st.session_state[key] = True
 
 
 def _numbers(run: Run, members: Members, found: Panel) -> None:
@@ -77,7 +106,8 @@ def _numbers(run: Run, members: Members, found: Panel) -> None:
     else:
         _accuracy(run, found)
         _information(found)
-        composition(run.samples.iloc[members.rows], run.samples[run.samples["split"] == "train"])
+        table = run.table(["class_name", "source"])
+        composition(table.iloc[members.rows], table[run.training])
 
 
 def _absent(members: Members) -> None:

@@ -17,6 +17,7 @@ from sampleinfo.store import Run
 from sampleinfo.types import IntArray
 from sampleinfo.ui.review_corrected import corrected
 from sampleinfo.ui.review_words import made_by, tally
+from sampleinfo.ui.tables import page_of, pages
 from sampleinfo.ui.takeaway import MIME, file_name, take_away
 from sampleinfo.ui.words import count
 
@@ -38,9 +39,11 @@ def decided(run: Run, images: pd.DataFrame, verdicts: Mapping[str, Verdict], his
     table = verdict_table(images, verdicts, made_by(verdicts, history))
     st.caption(f"{count(len(verdicts), 'image')} of this data set: {tally(verdicts.values())}.")
     st.dataframe(
-        table, hide_index=True, key="review-verdicts", height="auto" if len(table) <= WHOLE else HEIGHT,
+        page_of(table, "verdicts"), hide_index=True, key="review-verdicts",
+        height="auto" if len(table) <= WHOLE else HEIGHT,
         column_config={"at": st.column_config.DatetimeColumn("at (UTC)", format="YYYY-MM-DD HH:mm")},
     )  # fmt: skip
+    pages(table, "verdicts")
     with st.container(key="review-results"):
         left, right = st.columns(2, gap="medium")
         with left, st.container(border=True):

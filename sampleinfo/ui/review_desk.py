@@ -133,7 +133,7 @@ def _strip(run: Run, queue: Queue, current: str | None) -> None:
     ids = queue.around(current, BEFORE, TILES)
     if not ids:
         return
-    rows = [int(each) for each in pd.Index(run.samples["sample_id"]).get_indexer(pd.Index(ids))]
+    rows = [int(each) for each in pd.Index(run.column("sample_id")).get_indexer(pd.Index(ids))]
     places = {each: place for place, each in enumerate(queue.ids, 1)}
     notes = [short_verdict(queue.verdicts.get(each)) or f"{places[each]}" for each in ids]
     gallery(run, rows, notes, key=STRIP, label="Queue", opened=current or "", tile=TILE, row=True)

@@ -14,7 +14,6 @@ from sampleinfo.reports.class_words import short_interval
 from sampleinfo.reports.review import CAUSES, GIVEN, SUGGESTED
 from sampleinfo.reports.review_words import EFFECT, MARGIN
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.review_answers import Shown
 from sampleinfo.ui.review_queue import look_at
@@ -116,7 +115,7 @@ def opened(*names: str) -> None:
 
 
 def _rows(run: Run, ids: pd.Series) -> list[int]:
-    return [int(each) for each in pd.Index(run.samples["sample_id"]).get_indexer(pd.Index(ids))]
+    return [int(each) for each in pd.Index(run.column("sample_id")).get_indexer(pd.Index(ids))]
 
 
 def _scores(run: Run, shown: Shown) -> None:
@@ -136,7 +135,7 @@ def _lines(run: Run, shown: Shown, names: list[str], places: pd.DataFrame) -> st
     titles = {each.score: each.title for each in CAUSES.values()}
     cells = []
     for name in names:
-        value, share = float(run.samples[name].iloc[shown.row]), float(places[name].iloc[shown.row])
+        value, share = float(run.column(name).iloc[shown.row]), float(places[name].iloc[shown.row])
         score, cause = run.scores[name], titles.get(name)
         words = html.escape(score.title) + (f" <em>{cause.lower()}</em>" if cause else "")
         unit = html.escape(score.unit)
@@ -157,5 +156,5 @@ def share_words(share: float) -> str:
 def _places(path: str, fingerprint: str) -> pd.DataFrame:  # noqa: ARG001 - it is part of the key
     """Of every score of every training image: how many of the others are smaller, in %; 100 for the largest."""
     run = store.open_run(Path(path))
-    values = run.samples.loc[run.samples["split"] == TRAIN, list(run.scores)]
+    values = run.table(list(run.scores))[run.training]
     return (values.rank(method="min") - 1) * (100 / max(1, len(values) - 1))

@@ -91,7 +91,7 @@ def ranking(run: Run, images: pd.DataFrame, by: str, class_name: str | None) -> 
     if by in CAUSES:
         order = np.argsort(images[CAUSES[by].rank].to_numpy(), kind="stable")
     else:
-        values = run.samples[by].to_numpy(dtype=np.float64)[: len(images)]
+        values = run.column(by).to_numpy(dtype=np.float64)[: len(images)]
         order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
     if class_name is not None:
         order = order[(images["class_name"] == class_name).to_numpy()[order]]

@@ -65,7 +65,7 @@ _component = st.components.v2.component("sampleinfo_rings", js=JS)
 
 def rings(run: Run, rows: Sequence[int], layout: str, chart: str) -> None:
     """Mark the images in ``rows`` on the map with this key; ``layout`` is the prefix of the coordinate columns."""
-    columns = [run.samples[f"{layout}_{axis}"].to_numpy(dtype=np.float64) for axis in "xy"]
+    columns = [run.column(f"{layout}_{axis}").to_numpy(dtype=np.float64) for axis in "xy"]
     everything = np.column_stack(columns)
     looked = looked_at(chart, f"{run.id} {layout}")
     if looked is None:

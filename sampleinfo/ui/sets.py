@@ -22,6 +22,8 @@ from sampleinfo.ui.words import count, plain
 
 #: Keys of the galleries to pick from.
 CANDIDATES, ADD_NEXT, DROP_NEXT = PICKERS = ("candidates", "add-next", "drop-next")
+#: Columns by which a run knows the images of a set.
+KNOWN = ("sample_id", "split")
 #: Seconds between two looks for edits of others, and the fragment that is drawn anew where there are any.
 EVERY, HAND = 3, "by-hand-tab"
 #: Ticks as a click does. (Streamlit's own ``run_every`` left the page running for ever where an undo followed a pick.)

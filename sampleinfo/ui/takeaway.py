@@ -85,7 +85,7 @@ def _choice(impossible: dict[str, str], key: str) -> Format:
 
 def _dropped(run: Run, rows: IntArray, judged: Mapping[str, Verdict]) -> None:
     """How many images of the set are to be dropped: a set is what was chosen, so they are taken away all the same."""
-    number = int(run.samples["sample_id"].iloc[rows].isin(verdicts.dropped_of(judged)).sum())
+    number = int(run.column("sample_id").iloc[rows].isin(verdicts.dropped_of(judged)).sum())
     if number:
         st.caption(f"{count(number, 'image')} of this set {_are(number)} marked to be dropped.")
 
