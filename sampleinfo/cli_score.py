@@ -58,6 +58,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plant", default=NOTHING, metavar="|".join(PLANTS), help="errors put into training images")
     parser.add_argument("--planted", type=float, default=0.1, metavar="P", help="share of them (default 0.1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of split, head, subset kernel and map")
+    _add_place(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
+    parser.set_defaults(run=_score)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where a run is computed, within which limits, and where its features are kept."""
     parser.add_argument("--memory", type=float, metavar="GIB", help="limit (default: 70 %% of what is free)")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="where the network runs")
     parser.add_argument("--workers", type=int, metavar="N", help="primal kernel: processes that make its features")
@@ -73,8 +80,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--shard", type=int, metavar="N",
         help="primal kernel: images of a piece of work, which a lost worker costs (default 256)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: in the store)")
-    parser.set_defaults(run=_score)
 
 
 def _score(args: argparse.Namespace) -> int:

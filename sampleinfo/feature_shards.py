@@ -19,6 +19,7 @@ from sampleinfo.devices import device_of
 from sampleinfo.execution_storage import Place
 from sampleinfo.jacobians import Coordinates, in_scope
 from sampleinfo.models.pretrained import Network
+from sampleinfo.planning_primal import BATCH
 from sampleinfo.prepared import Prepared
 from sampleinfo.projection import Projection
 from sampleinfo.shards import Shards
@@ -132,8 +133,8 @@ class FeatureShard:
         part = self.cut.part(number)
         pixels = self.pixels.read(number, part)
         found = []
-        for low in range(0, len(pixels), projection.BATCH):
-            images = network.normalise(np.array(pixels[low : low + projection.BATCH]))
+        for low in range(0, len(pixels), BATCH):
+            images = network.normalise(np.array(pixels[low : low + BATCH]))
             found.append(matrix.features(network.module, images.to(device_of(network.module))))
             execution.pulse()
         Shards.open(self.stores[part.store]).write(part.number, np.concatenate(found))

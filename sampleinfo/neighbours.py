@@ -52,12 +52,12 @@ def nearest(features: np.ndarray, count: int, seed: int = 0, exact: int = EXACT)
     if count < 1:
         return Nearest(np.zeros((len(features), 0), dtype=np.int64), np.zeros((len(features), 0)), None)
     if len(features) <= exact:
-        return _sorted(features, _all_pairs(features, count), None)
-    found = _sorted(features, _index(features, count, seed), None)
+        return Nearest(*_by_distance(features, _all_pairs(features, count)), None)
+    rows = _index(features, count, seed)
     some = np.random.default_rng(seed).choice(len(features), min(CHECKED, len(features)), replace=False)
-    true = _all_pairs(features, count, np.sort(some))
-    shared = [np.isin(found.rows[row], wanted).mean() for row, wanted in zip(np.sort(some), true, strict=True)]
-    return Nearest(found.rows, found.distances, float(np.mean(shared)))
+    true = _all_pairs(features, count, some)
+    recall = np.mean([np.isin(found, wanted).mean() for found, wanted in zip(rows[some], true, strict=True)])
+    return Nearest(*_by_distance(features, rows), float(recall))
 
 
 def places(known: np.ndarray, coordinates: FloatArray, others: np.ndarray, seed: int, count: int = 5) -> FloatArray:
@@ -103,12 +103,12 @@ def _without(row: np.ndarray, own: int, count: int) -> np.ndarray:
     return np.asarray(row[row != own][:count])
 
 
-def _sorted(features: np.ndarray, rows: IntArray, recall: float | None) -> Nearest:
-    """With distances from the differences in double precision, nearest first."""
+def _by_distance(features: np.ndarray, rows: IntArray) -> tuple[IntArray, FloatArray]:
+    """The same rows, nearest first, and their distances, from the differences in double precision."""
     distances, step = np.empty(rows.shape), max(1, BLOCK // (rows.shape[1] * features.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         apart = features[part, None].astype(np.float64) - features[rows[part]].astype(np.float64)
         distances[part] = np.sqrt(np.einsum("ijd,ijd->ij", apart, apart))
     order = np.argsort(distances, axis=1, kind="stable")
-    return Nearest(np.take_along_axis(rows, order, 1), np.take_along_axis(distances, order, 1), recall)
+    return np.take_along_axis(rows, order, 1), np.take_along_axis(distances, order, 1)

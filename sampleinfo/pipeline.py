@@ -19,12 +19,12 @@ from sampleinfo.models.pretrained import Network
 from sampleinfo.partial import Partial
 from sampleinfo.planning import Estimate
 from sampleinfo.progress import Timings
-from sampleinfo.settling import INSPECTED, Settled, canonical, network_identity, settle
+from sampleinfo.settling import INSPECTED, canonical, network_identity, settle
 from sampleinfo.solving import solve
 from sampleinfo.solving_primal import solve_primal
 from sampleinfo.store import Run
 from sampleinfo.summary import Results, summary
-from sampleinfo.types import Dataset, FloatArray, Reporter, silent
+from sampleinfo.types import FloatArray, Reporter, silent
 from sampleinfo.work import Work
 
 #: Raised when a change makes old runs incomparable or incomplete.
@@ -74,98 +74,81 @@ def score(
     store.check_target(target)
     with Partial.open(target, identity) as partial:
         announce(plan)
-        stages = Stages(config, settled, data_identity, identity, partial, report, timings, preview, announce, tell)
-        return stages.run(target)
+        work = Work(config, settled, partial, report, timings, announce, tell)
+        return Stages(work, data_identity, preview).run(target)
 
 
 @dataclass(frozen=True)
 class Stages:
     """The stages of one run; each reads what stands before it and nothing else."""
 
-    config: RunConfig
-    settled: Settled
+    work: Work
     data_identity: str
-    identity: str
-    partial: Partial
-    report: Reporter
-    timings: Timings
     preview: Path | None
-    announce: Callable[[Estimate], None]
-    tell: Callable[[str], None]
-
-    @property
-    def plan(self) -> Estimate:
-        """Sizes, kernel and expected cost."""
-        return self.settled.plan
-
-    @property
-    def dataset(self) -> Dataset:
-        """The images, training images first."""
-        return self.settled.dataset
 
     def run(self, target: Path) -> Run:
         """All stages in order; UMAP runs beside the kernel."""
-        config = self.config
-        with self.timings.stage("images"):
-            pixels = prepared.read_images(config, self.settled, self.partial.path, self.report)
-        with self.timings.stage("weights"):
-            network = prepared.load(config, self.plan.outputs)
-        with self.timings.stage("features"):
+        work, path = self.work, self.work.partial.path
+        config, settled = work.config, work.settled
+        with work.timings.stage("images"):
+            pixels = prepared.read_images(config, settled, path, work.report)
+        with work.timings.stage("weights"):
+            network = prepared.load(config, work.plan.outputs)
+        with work.timings.stage("features"):
             pixels = self._planted(pixels, network)
-            ready = prepared.prepare(config, self.settled, pixels, network, self.report)
+            ready = prepared.prepare(config, settled, pixels, network, work.report)
             known = {"source": network.source, "left_out": list(network.ignored), "head": ready.head}
-            flat, views = embedding.pca(ready.features), prepared.views(ready, self.report)
+            flat, views = embedding.pca(ready.features), prepared.views(ready, work.report)
             if self.preview is not None:
-                samples.write_preview(self.dataset, flat, self.preview)
+                samples.write_preview(settled.dataset, flat, self.preview)
         umap = self._start_umap(ready.features)
         try:
-            work = Work(config, self.settled, self.partial, self.report, self.timings, self.announce, self.tell)
             solved = (solve_primal if config.kernel == PRIMAL else solve)(work, ready, views)
-            with self.timings.stage("map"):
-                self.report("map", 0, 1)
+            with work.timings.stage("map"):
+                work.report("map", 0, 1)
                 coordinates = self._finish_umap(umap)
-                self.report("map", 1, 1)
+                work.report("map", 1, 1)
         finally:
             _stop(umap)
-        table = samples.table(self.dataset, solved.outputs, solved.scores)
+        table = samples.table(settled.dataset, solved.outputs, solved.scores)
         for name, values in (("umap", coordinates), ("pca", flat)):
             table[f"{name}_x"], table[f"{name}_y"] = values.T
-        if self.config.plant != NOTHING:
-            table[store.PLANTED] = np.isin(np.arange(len(table)), self.settled.planted)
-        with self.timings.stage("writing"):
+        if config.plant != NOTHING:
+            table[store.PLANTED] = np.isin(np.arange(len(table)), settled.planted)
+        with work.timings.stage("writing"):
             near = neighbours.nearest(ready.features, NEIGHBOURS, config.seed)
             features = {"embedding": ready.features, "neighbours": near.rows}
             for name, values in {**features, **solved.arrays}.items():
-                np.save(self.partial.path / f"{name}.npy", values)
-            table.to_parquet(self.partial.path / store.SAMPLES, index=False)
-            store.write_problems(self.partial.path, problems.table(self.settled.findings))
+                np.save(path / f"{name}.npy", values)
+            table.to_parquet(path / store.SAMPLES, index=False)
+            store.write_problems(path, problems.table(settled.findings))
         results = Results(
-            self.identity, self.data_identity, known, solved.kernel, solved.training, solved.choice,
-            self.timings.seconds, near.recall, solved.along, solved.suspicion,
+            work.partial.identity, self.data_identity, known, solved.kernel, solved.training, solved.choice,
+            work.timings.seconds, near.recall, solved.along, solved.suspicion,
         )  # fmt: skip
-        store.write_json(self.partial.path / store.SUMMARY, summary(self.config, self.settled, results, table))
-        self.partial.finish(target)
+        store.write_json(path / store.SUMMARY, summary(config, settled, results, table))
+        work.partial.finish(target)
         return store.open_run(target)
 
     def _start_umap(self, features: np.ndarray) -> subprocess.Popen[bytes] | None:
-        if (self.partial.path / "umap.npy").is_file():
+        if (self.work.partial.path / "umap.npy").is_file():
             return None
-        np.save(self.partial.path / "embedding.npy", features)
+        np.save(self.work.partial.path / "embedding.npy", features)
         return embedding.start_umap(
-            self.partial.path / "embedding.npy", self.partial.path / "umap.npy", self.config.seed
+            self.work.partial.path / "embedding.npy", self.work.partial.path / "umap.npy", self.work.config.seed
         )
 
     def _finish_umap(self, process: subprocess.Popen[bytes] | None) -> FloatArray:
-        path = self.partial.path / "umap.npy"
+        path = self.work.partial.path / "umap.npy"
         if process is None:
             return np.asarray(np.load(path), dtype=np.float64)
         return embedding.finish_umap(process, path)
 
     def _planted(self, pixels: np.ndarray, network: Network) -> np.ndarray:
         """With the pictures spoilt that the settings say, also those to look at."""
-        found = prepared.planted(self.config, self.settled, pixels, network, self.report)
+        found = prepared.planted(self.work.config, self.work.settled, pixels, network, self.work.report)
         if found is not pixels:
-            pictures.replace_some(self.partial.path, {int(row): found[row] for row in self.settled.planted})
+            pictures.replace_some(self.work.partial.path, {int(row): found[row] for row in self.work.settled.planted})
         return found
 
 

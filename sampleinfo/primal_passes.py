@@ -31,6 +31,8 @@ from sampleinfo.primal_blocks import (
 from sampleinfo.types import FloatArray, IntArray
 
 Result = TypeVar("Result")
+#: Rows of a shard below which they are gathered, with those of all others, if these are at most so many times D.
+FEW, GATHERED = 128, 4
 
 
 class Source(Protocol):
@@ -132,8 +134,14 @@ class Sums:
 
 
 def sums(selection: Selection, residual: FloatArray, run: Mapper) -> tuple[FloatArray, FloatArray]:
-    """(D, D) Phi^T Phi and (D, c) Phi^T r of the samples, whose residuals (n, q, c) are given."""
-    size = selection.source.dimension
+    """(D, D) Phi^T Phi and (D, c) Phi^T r of the samples, whose residuals (n, q, c) are given.
+
+    Few rows are gathered first: a D x D matrix for each of many shards would take longer than their products.
+    """
+    size, rows = selection.source.dimension, len(selection) * selection.source.rows
+    if rows <= min(len(selection.numbers) * FEW, GATHERED * size):
+        found = gather(selection, run)
+        return product(found.T, found), product(found.T, residual.reshape(rows, residual.shape[2]))
     gram, target = np.zeros((size, size), order="F"), np.zeros((size, residual.shape[2]))
     for part, right in run(Sums(selection, residual), selection.numbers):
         gram += part

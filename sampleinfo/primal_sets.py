@@ -19,8 +19,7 @@ from sampleinfo.blocks import finite, product
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.filters import TOLERANCE, Converged, Filter, Poles, Unstable, fit_poles
 from sampleinfo.primal_blocks import Numbers, Plan, Precision, Resolvents, Rows, solve
-from sampleinfo.primal_passes import Mapper, Selection, gather, outputs, precise
-from sampleinfo.primal_passes import sums as sums_of_shards
+from sampleinfo.primal_passes import Mapper, Selection, gather, outputs, precise, sums
 from sampleinfo.problem import Training
 from sampleinfo.spectral import Spectrum
 from sampleinfo.types import FloatArray, IntArray
@@ -33,8 +32,6 @@ _POLES = 40.0
 _USELESS = 1e-8
 #: Largest share of the filter that a pole must have.
 _NOTHING = 1e-13
-#: Rows of a shard below which they are gathered, with those of all others, if these are at most so many times D.
-FEW, GATHERED = 128, 4
 _NO_POLES = Poles(0.0, np.zeros(0, complex), np.zeros(0, complex), 0.0)
 
 
@@ -175,18 +172,6 @@ class Moments:
         return finite(product(self.spectrum.vectors, turned), "weights")
 
 
-def sums(selection: Selection, residual: FloatArray, map: Mapper) -> tuple[FloatArray, FloatArray]:
-    """(D, D) Phi^T Phi and (D, c) Phi^T r of the samples, whose residuals (n, q, c) are given.
-
-    Few rows are gathered first: a D x D matrix for each of many shards would take longer than their products.
-    """
-    shards, rows = len(selection.numbers), len(selection) * selection.source.rows
-    if rows > min(shards * FEW, GATHERED * selection.source.dimension):
-        return sums_of_shards(selection, residual, map)
-    found = gather(selection, map)
-    return product(found.T, found), product(found.T, residual.reshape(len(found), residual.shape[2]))
-
-
 def weights_of(moments: Moments, training: Training, samples: IntArray) -> FloatArray:
     """(D, c) w - w0 after training on ``samples`` (ascending), exact, by the cheapest of the three ways.
 
@@ -210,7 +195,7 @@ def weights_of(moments: Moments, training: Training, samples: IntArray) -> Float
         _kept: stay**2 * size + once * stay**3,
         _summed: min(gone, stay) * size**2 + once * size**3,
     }
-    if not moments.gram.decomposed if plain else not function.is_stable(moments.spectrum.largest):
+    if not (moments.gram.decomposed if plain else function.is_stable(moments.spectrum.largest)):
         del costs[_left_out]
     return min(costs, key=lambda way: costs[way])(moments, training, samples)
 

@@ -23,11 +23,9 @@ from torch import Tensor, nn
 
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.jacobians import Coordinates, Rows, random_coordinates
-from sampleinfo.planning_primal import OVERSAMPLED
+from sampleinfo.planning_primal import BATCH, OVERSAMPLED
 from sampleinfo.types import FloatArray, IntArray
 
-#: Images of one pass.
-BATCH = 16
 #: Eigenvalues below this share of the largest are left out: products are in float32.
 ROUNDING = 1e-6
 

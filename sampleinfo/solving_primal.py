@@ -37,10 +37,10 @@ from sampleinfo.shards import Kind, Shards
 from sampleinfo.solving import Solved
 from sampleinfo.spreading import Spreading
 from sampleinfo.tuning import Choice, half_stable
+from sampleinfo.whatif_primal import FACTOR, GRAM, TARGET, TRAIN, VALIDATION
 from sampleinfo.work import Work
 
-#: Folders of the features, and how numbers are stored there.
-TRAIN, VALIDATION = "features-train", "features-validation"
+#: How the numbers of features are stored.
 KIND: Kind = "float16"
 
 
@@ -103,8 +103,8 @@ def _solve(work: Work, ready: Prepared, views: Views, spreading: Spreading, site
         work.report("scores", 1, 1)
     arrays = {
         "residual": problem.residual, "val_outputs": fit.val_outputs, "weights": fit.weights,
-        "held_out": judged.outputs, "moments-gram": summed.moments.gram.matrix,
-        "moments-target": summed.moments.target, "moments-validation": summed.validation.factor,
+        "held_out": judged.outputs, GRAM: summed.moments.gram.matrix, TARGET: summed.moments.target,
+        FACTOR: summed.validation.factor,
     }  # fmt: skip
     return Solved(facts, training, choice, outputs, scores, arrays, None, judged.facts())
 

@@ -17,7 +17,7 @@ from sampleinfo.evaluation import Evaluation, evaluate, evaluate_outputs
 from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.recipe import Recipe
 from sampleinfo.store import Run
-from sampleinfo.types import TRAIN, IntArray
+from sampleinfo.types import TRAIN, FloatArray, IntArray
 from sampleinfo.unrolled import Changes, Record, Segments
 
 
@@ -79,6 +79,18 @@ def rows_of(run: Run, sample_ids: Sequence[str]) -> IntArray:
     return np.asarray(found, dtype=np.int64)
 
 
+def targets_in(run: Run, class_name: str, count: int) -> FloatArray:
+    """(count, k) targets of images in a class.
+
+    Raises:
+        UnknownName: a class that the run does not have.
+    """
+    names = run.meta["dataset"]["class_names"]
+    if class_name not in names:
+        raise UnknownName("class", class_name, names)
+    return targets.encode(np.full(count, names.index(class_name), dtype=np.int64), len(names))
+
+
 def without(run: Run, sample_ids: Sequence[str]) -> Answer:
     """The run without these images."""
     rows = rows_of(run, sample_ids)
@@ -103,16 +115,13 @@ def relabel(run: Run, sample_ids: Sequence[str], class_name: str) -> Answer:
     Raises:
         UnknownName: a class that the run does not have.
     """
-    names = run.meta["dataset"]["class_names"]
-    if class_name not in names:
-        raise UnknownName("class", class_name, names)
+    wanted = targets_in(run, class_name, len(sample_ids))
     rows = rows_of(run, sample_ids)
-    wanted = targets.encode(np.full(len(rows), names.index(class_name), dtype=np.int64), len(names))
     if run.meta.get("along"):
         record, segments = recorded_of(run)
         shift = np.zeros((record.n, record.k))
         labels = run.samples["label"].to_numpy(np.int64)[rows]
-        shift[rows] = wanted - targets.encode(labels, len(names))
+        shift[rows] = wanted - targets.encode(labels, len(run.meta["dataset"]["class_names"]))
         return _followed(run, record.n, unrolled.relabel(record, segments, shift))
     fit = fit_of(run)
     return _answer(run, fit, fit.relabel(rows, wanted))

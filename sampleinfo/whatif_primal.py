@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sampleinfo import store, targets
-from sampleinfo.errors import InvalidRun, UnknownName
+from sampleinfo.errors import InvalidRun
 from sampleinfo.evaluation import Evaluation, evaluate_outputs
 from sampleinfo.linearized import Training
 from sampleinfo.primal import Primal, PrimalFit
@@ -25,7 +25,7 @@ from sampleinfo.primal_sets import Moments, Validation
 from sampleinfo.shards import Shards
 from sampleinfo.store import Run
 from sampleinfo.types import FloatArray
-from sampleinfo.whatif import Answer, rows_of
+from sampleinfo.whatif import Answer, rows_of, targets_in
 
 #: Folders of the features in a run, or in its storage; the sums that the run keeps.
 TRAIN, VALIDATION = "features-train", "features-validation"
@@ -105,12 +105,9 @@ def relabel(run: Run, sample_ids: Sequence[str], class_name: str) -> Answer:
     Raises:
         UnknownName: a class that the run does not have.
     """
-    names = run.meta["dataset"]["class_names"]
-    if class_name not in names:
-        raise UnknownName("class", class_name, names)
-    fit, rows = fit_of(run), rows_of(run, sample_ids)
-    wanted = targets.encode(np.full(len(rows), names.index(class_name), dtype=np.int64), len(names))
-    return answer(run, fit, fit.relabel(rows, wanted))
+    wanted = targets_in(run, class_name, len(sample_ids))
+    fit = fit_of(run)
+    return answer(run, fit, fit.relabel(rows_of(run, sample_ids), wanted))
 
 
 def answer(run: Run, fit: PrimalFit, changed: PrimalFit) -> Answer:

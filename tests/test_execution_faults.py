@@ -22,7 +22,7 @@ from sampleinfo import execution
 from sampleinfo.errors import Cancelled, InvalidSetting, StorageError
 from sampleinfo.execution import Backend, Event, InProcess, Processes, Ray, WorkerLost
 from sampleinfo.execution_storage import Place
-from tests.execution_works import Deadly, Large, Noted, backend, need_ray, rows
+from tests.execution_works import Deadly, Large, Noted, backend, disk_of, need_ray, rows
 
 COUNT = 16
 
@@ -143,13 +143,8 @@ def test_busy_workers_end_with_their_driver(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk_of(tmp_path / "disk", "1m") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("where", [InProcess(), Processes(2, 1)], ids=["in-process", "processes"])

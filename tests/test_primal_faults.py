@@ -27,7 +27,7 @@ from sampleinfo.execution_storage import Place
 from sampleinfo.partial import STATE, Partial
 from sampleinfo.shards import Shards
 from sampleinfo.store import Run
-from tests.execution_works import need_ray
+from tests.execution_works import disk_of, need_ray
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = RunConfig("mnist-4v9", train=40, validation=20, ridge=20.0, kernel="primal", dimension=32, shard=4)
@@ -187,13 +187,8 @@ def test_stopped_by_a_person_with_workers(undisturbed: Run, tmp_path: Path) -> N
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 MiB: the projection has to fit."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk_of(tmp_path / "disk", "64m") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("workers", [1, 2])
