@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 SMALL = RunConfig("mnist-4v9", train=60, validation=40)
 ALONG = RunConfig("mnist-4v9", train=24, validation=20, method="along-training", steps=6, segments=2)
 REQUEST = Request(removals=5, sets=3)
+#: The main module of this process: worker processes read it again before they begin.
+MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's AppTest makes the page it runs the main module, which workers of a later test could not read."""
+    sys.modules["__main__"] = MAIN
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture(scope="module")
