@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampleinfo import execution_ray
 from sampleinfo.errors import InvalidSetting, SampleInfoError
 from sampleinfo.execution_crew import PERIOD, Backend, Crew, Failed, Finished, Lost, Outcome, Work, cores
 from sampleinfo.execution_processes import InProcess, Processes
@@ -91,11 +92,12 @@ def backend_of(ray: str | None = None, workers: int | None = None) -> Backend:
     share of the cores; one worker is this process.
 
     Raises:
-        InvalidSetting: fewer than one worker, more than there are cores, or an address of another form.
+        InvalidSetting: fewer than one worker, more than there are cores, an address of another form, or no Ray here.
     """
     if workers is not None and workers < 1:
         raise InvalidSetting(f"--workers must be at least 1; got {workers}.")
     if ray is not None:
+        execution_ray.installed()
         return Ray(ray, most=workers)
     if workers is None or workers == 1:
         return InProcess()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from sampleinfo.errors import InvalidSetting
@@ -78,17 +79,30 @@ class Ray:
 
 
 def _load() -> Any:
-    """The module, told to send nothing home.
+    """The module, told to send nothing home, and to leave ``print`` alone.
+
+    Ray puts a function of its own in the place of the builtin ``print`` when it first shows what a worker wrote; from
+    then on numba can compile no loop that runs in parallel, which the index of neighbours and UMAP are made of.
 
     Raises:
         InvalidSetting: it is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise InvalidSetting("Ray is not installed here; it comes with: pip install 'sampleinfo[ray]'") from error
+    installed()
+    for setting in ("RAY_USAGE_STATS_ENABLED", "RAY_TQDM_PATCH_PRINT"):
+        os.environ.setdefault(setting, "0")
+    import ray
+
     return ray
+
+
+def installed() -> None:
+    """Look whether Ray is there, without loading it.
+
+    Raises:
+        InvalidSetting: it is not.
+    """
+    if find_spec("ray") is None:
+        raise InvalidSetting("Ray is not installed here; it comes with: pip install 'sampleinfo[ray]'")
 
 
 def _connect(ray: Any, address: str, most: int | None) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from sampleinfo import execution, prepared, projection
 from sampleinfo.config import RunConfig
-from sampleinfo.devices import device_of
+from sampleinfo.devices import choose_device, device_of
 from sampleinfo.execution_storage import Place
 from sampleinfo.jacobians import Coordinates, in_scope
 from sampleinfo.models.pretrained import Network
@@ -191,6 +191,7 @@ def forget() -> None:
 def _loaded(bench: Place, config: RunConfig, outputs: int, most: int) -> tuple[Network, Projection]:
     """Network and projection, once for each process."""
     network = prepared.load(config, outputs)
+    network.module.to(choose_device(config.device))
     with np.load(io.BytesIO(bench.get(HEAD))) as head:
         network.set_head(head["weight"], head["bias"])
     if bench.local:  # mapped, so that the processes of a machine share it; "c": torch wants an array it could write to

@@ -70,6 +70,7 @@ def score(
     target = out or store.runs_folder() / f"{_slug(dataset.name)}-{config.model}-{identity[:10]}"
     if (finished := _finished(target, identity)) is not None:
         store.note_problems(finished, problems.table(settled.findings), problems.counts(settled.findings))
+        _say_elsewhere(finished, config, tell)
         return store.open_run(target)
     store.check_target(target)
     with Partial.open(target, identity) as partial:
@@ -168,6 +169,13 @@ def _finished(target: Path, identity: str) -> Run | None:
     if run.meta["fingerprint"] != identity:
         raise StorageError(f"{target} holds another run ({run.title}, other settings or data); choose another folder.")
     return run
+
+
+def _say_elsewhere(finished: Run, config: RunConfig, tell: Callable[[str], None]) -> None:
+    """That features stay where they were made, whatever storage is named now."""
+    address = finished.meta["kernel"].get("storage")
+    if config.storage is not None and not str(address).startswith(f"{config.storage.rstrip('/')}/"):
+        tell(f"This run is finished already; its features stay in {address or 'its own folder'}, not {config.storage}.")
 
 
 def _stop(process: subprocess.Popen[bytes] | None) -> None:

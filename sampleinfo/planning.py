@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import psutil
 
-from sampleinfo import datasets, models, planning_primal
+from sampleinfo import datasets, models, neighbours, planning_primal
 from sampleinfo.config import ALONG_TRAINING, PRIMAL, REAL_STEPS, SUBSET_SIZE, RunConfig
 from sampleinfo.datasets import Facts, Options
 from sampleinfo.errors import InvalidSetting
@@ -128,7 +128,7 @@ def _primal(
         + forward * (1 + 4 * k)
         + planning_primal.starting(config),
         "ridge": 1.0 + solving,
-        "scores": 5.0 + solving + 20 * float(train) ** 2 * spec.features / gemm_rate(),
+        "scores": 5.0 + solving + 20 * float(train) * min(train, neighbours.EXACT) * spec.features / gemm_rate(),
     }
     return Estimate(_total(stages), needed, PRIMAL, reason, train, validation, k, stages, LEAST_WORK)
 

@@ -33,6 +33,8 @@ from sampleinfo.types import FloatArray, IntArray
 Result = TypeVar("Result")
 #: Rows of a shard below which they are gathered, with those of all others, if these are at most so many times D.
 FEW, GATHERED = 128, 4
+#: Rows, in multiples of D, whose sums are one result: a D x D matrix then costs less to send than its products to make.
+TOGETHER = 16
 
 
 class Source(Protocol):
@@ -97,6 +99,13 @@ class Selection:
         edges = np.searchsorted(self.samples, self.starts)
         return [int(number) for number in np.flatnonzero(np.diff(edges))]
 
+    def groups(self, rows: int) -> list[IntArray]:
+        """The shards that hold any of the samples, in order, those together that begin in the same ``rows`` rows."""
+        held = np.diff(np.searchsorted(self.samples, self.starts)) * self.source.rows
+        numbers = np.flatnonzero(held)
+        _, first = np.unique((np.cumsum(held) - held)[numbers] // rows, return_index=True)
+        return np.split(numbers, first[1:])
+
     def read(self, number: int) -> tuple[slice, Rows]:
         """The places in ``samples`` of those in a shard, and their rows (b, q, D)."""
         low, high = np.searchsorted(self.samples, self.starts[number : number + 2])
@@ -115,21 +124,23 @@ def blocks(rows: Rows) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Phi^T Phi (D, D; upper triangle, column order) and Phi^T r (D, c) of a shard, in float64."""
+    """Phi^T Phi (D, D; upper triangle, column order) and Phi^T r (D, c) of a group of shards, in float64."""
 
     selection: Selection
     residual: FloatArray
+    groups: Sequence[IntArray]
 
     def __call__(self, number: int) -> tuple[FloatArray, FloatArray]:
         """Products of float32 values are exact in float64."""
-        where, rows = self.selection.read(number)
-        residual, dimension = self.residual[where], rows.shape[2]
+        dimension = self.selection.source.dimension
         gram = np.zeros((dimension, dimension), order="F")
-        target = np.zeros((dimension, residual.shape[2]))
-        for part in blocks(rows):
-            block = rows[part].reshape(-1, dimension).astype(np.float64)
-            gram = blas.dsyrk(1.0, block.T, beta=1.0, c=gram, overwrite_c=1)
-            target += product(block.T, residual[part].reshape(len(block), -1))
+        target = np.zeros((dimension, self.residual.shape[2]))
+        for where, rows in map(self.selection.read, self.groups[number].tolist()):
+            residual = self.residual[where]
+            for part in blocks(rows):
+                block = rows[part].reshape(-1, dimension).astype(np.float64)
+                gram = blas.dsyrk(1.0, block.T, beta=1.0, c=gram, overwrite_c=1)
+                target += product(block.T, residual[part].reshape(len(block), -1))
         return gram, target
 
 
@@ -143,7 +154,8 @@ def sums(selection: Selection, residual: FloatArray, run: Mapper) -> tuple[Float
         found = gather(selection, run)
         return product(found.T, found), product(found.T, residual.reshape(rows, residual.shape[2]))
     gram, target = np.zeros((size, size), order="F"), np.zeros((size, residual.shape[2]))
-    for part, right in run(Sums(selection, residual), selection.numbers):
+    groups = selection.groups(TOGETHER * size)
+    for part, right in run(Sums(selection, residual, groups), range(len(groups))):
         gram += part
         target += right
     upper = np.ascontiguousarray(np.triu(gram))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sampleinfo import execution
-from sampleinfo.execution import Backend, Event, Ray
-from sampleinfo.primal_passes import Mapper, Result, in_turn
+from sampleinfo.execution import Backend, Event, InProcess, Ray
+from sampleinfo.primal_passes import Mapper, Result
 from sampleinfo.types import Reporter
 
 
@@ -39,10 +39,11 @@ class Spreading:
 
         Products of matrices use all cores of one machine as it is; other processes of it would only have to start.
         """
-        return self._on_cluster if isinstance(self.backend, Ray) else in_turn
+        return self._passed
 
-    def _on_cluster(self, work: Callable[[int], Result], numbers: Sequence[int]) -> Iterable[Result]:
-        results = execution.map(work, numbers, self.backend, report=self._look, tell=self._hear)
+    def _passed(self, work: Callable[[int], Result], numbers: Sequence[int]) -> Iterable[Result]:
+        backend = self.backend if isinstance(self.backend, Ray) else InProcess()
+        results = execution.map(work, numbers, backend, report=self._look, tell=self._hear)
         return (result for _, result in results)
 
     def _look(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002

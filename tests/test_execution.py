@@ -307,12 +307,13 @@ def test_the_back_end_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(execution, "cores", lambda: 4)
     assert backend_of() == backend_of(workers=1) == InProcess()
     assert backend_of(workers=3) == Processes(3)
-    assert backend_of("auto") == Ray("auto")
-    assert backend_of("10.0.0.7:6379", 8) == Ray("10.0.0.7:6379", most=8)
     with pytest.raises(InvalidSetting, match="--workers must be at most 4, the cores that may be used here; got 5"):
         backend_of(workers=5)
     with pytest.raises(InvalidSetting, match="--workers must be at least 1; got 0"):
         backend_of(workers=0)
+    need_ray()
+    assert backend_of("auto") == Ray("auto")
+    assert backend_of("10.0.0.7:6379", 8) == Ray("10.0.0.7:6379", most=8)
 
 
 @pytest.mark.parametrize("address", ["", "10.0.0.7", "ray://10.0.0.7:10001", "a b:1", "host:port", "x;y:1"])
@@ -333,10 +334,24 @@ def test_impossible_settings_are_refused() -> None:
             make()
 
 
+def test_ray_does_not_replace_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would when it first shows a worker's words; numba then fails to compile the index of neighbours."""
+    need_ray()
+    from ray.experimental import tqdm_ray
+
+    monkeypatch.setattr(builtins, "print", print)
+    monkeypatch.setattr(tqdm_ray, "_manager", None)
+    with Ray("local", most=1).held():
+        tqdm_ray.instance()
+    assert isinstance(print, type(len))
+
+
 def test_without_ray_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InvalidSetting, match=r"pip install 'sampleinfo\[ray\]'"):
         list(execution.map(abs, [1], Ray("local")))
+    with pytest.raises(InvalidSetting, match=r"pip install 'sampleinfo\[ray\]'"):
+        backend_of("auto")
 
 
 def test_it_is_loaded_without_heavy_libraries() -> None:

@@ -20,7 +20,7 @@ from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.information import between, group_information
 from sampleinfo.linearized import Fit, Problem, Training
 from sampleinfo.primal import PrimalFit
-from sampleinfo.primal_passes import in_turn
+from sampleinfo.primal_passes import Selection, in_turn, sums
 from sampleinfo.primal_problem import PrimalProblem
 from sampleinfo.primal_sets import Moments, weights_of
 from sampleinfo.shards import Shards
@@ -312,6 +312,33 @@ def test_order_and_place_of_the_work_do_not_matter(mapper: object, k: int, q: in
     assert deviation(there.without([3, 9]).val_outputs, here.without([3, 9]).val_outputs) < 1e-11
     assert deviation(there.train_errors, here.train_errors) < 1e-11
     assert np.allclose(there.solver.choose_ridge().errors, here.solver.choose_ridge().errors, rtol=1e-9)
+
+
+def test_shards_are_summed_in_groups_of_many_rows() -> None:
+    """Whole, in order, each once, and without those that hold nothing of the selection."""
+    source = Memory(np.ones((2 * 120, 3), np.float32), 2, tuple(range(10, 120, 10)))
+    everything = Selection.everything(source)
+    assert [each.tolist() for each in everything.groups(60)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+    assert [each.tolist() for each in everything.groups(50)] == [[0, 1, 2], [3, 4], [5, 6, 7], [8, 9], [10, 11]]
+    assert [each.tolist() for each in everything.groups(1)] == [[number] for number in range(12)]
+    some = everything.only(np.array([3, 44, 45, 119]))
+    assert [each.tolist() for each in some.groups(4)] == [[0, 4], [11]]
+    calls: list[int] = []
+
+    def counted(work: Callable[[int], object], numbers: Sequence[int]) -> Iterable[object]:
+        calls.append(len(numbers))
+        return in_turn(work, numbers)
+
+    rng = np.random.default_rng(0)
+    rows, residual = rng.normal(size=(2000, 6)).astype(np.float32), rng.normal(size=(2000, 1, 1))
+    gram, target = sums(
+        Selection.everything(Memory(rows, 1, tuple(range(20, 2000, 20)))),
+        residual,
+        counted,  # type: ignore[arg-type]
+    )
+    assert calls == [21]
+    wide = rows.astype(np.float64)
+    assert deviation(gram, wide.T @ wide) < 1e-14 and deviation(target, wide.T @ residual[:, 0]) < 1e-13
 
 
 @settings(deadline=None, max_examples=25)

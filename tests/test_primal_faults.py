@@ -254,6 +254,10 @@ def test_features_in_a_storage(undisturbed: Run, tmp_path: Path, protocol: str) 
     assert train.sizes() == (4,) * 10
     assert Place(address).names() == [], "pixels, head and projection are removed"
     assert Place(address).folders() == ["features-train", "features-validation"]
+    said: list[str] = []
+    for elsewhere in (storage, f"{tmp_path}/other"):
+        pipeline.score(replace(CONFIG, storage=elsewhere), out, tell=said.append)
+    assert said == [f"This run is finished already; its features stay in {address}, not {tmp_path}/other."]
 
 
 def test_where_the_features_are_made_changes_no_fingerprint() -> None:
