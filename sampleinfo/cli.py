@@ -96,7 +96,7 @@ def _app(args: argparse.Namespace) -> int:
                 f"choose another: make app PORT={args.port + 1 if args.port < 65535 else 8501}"
             ) from error
     print(f"sampleinfo is at http://localhost:{args.port}  (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(args.port),
+    command = [sys.executable, "-m", "sampleinfo.ui.serve", str(APP), "--server.port", str(args.port),
                "--server.address", "localhost", "--server.headless", "true"]  # fmt: skip
     os.chdir(APP.parent)
     os.execv(sys.executable, command)

@@ -1,16 +1,20 @@
 """Pictures a run keeps for looking at, made together with what the network sees of them, in one reading.
 
-``thumbnails/NNN.webp``: sheets of 16 x 16 tiles of 64 px, row-major. ``pictures.parquet``: WebP copies to 512 px.
+``thumbnails.arrow``: WebP tiles of 64 px, any of which is read at once; ``sheet`` lays out those that are to be seen.
+``pictures.parquet``: WebP copies to 512 px.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,24 +25,32 @@ from sampleinfo.errors import InvalidData
 from sampleinfo.parallel import Each, over_images
 from sampleinfo.types import Dataset, ImageArray, Reporter
 
+#: Side of a tile, and tiles in a line of a sheet.
 TILE, SHEET_SIDE = 64, 16
-PER_SHEET = SHEET_SIDE**2
-#: Side to which pictures are kept; side up to which they are kept without loss; pictures of one piece of the file.
+#: Side to which pictures are kept; side up to which they are kept without loss; pictures of one piece of a file.
 LARGEST, LOSSLESS, GROUP = 512, 128, 64
+THUMBNAILS, PICTURES = "thumbnails.arrow", "pictures.parquet"
 #: A working file of the run: what the network sees.
 INPUTS = "inputs.npy"
 SCHEMA = pa.schema({"image": pa.binary(), "height": pa.int32(), "width": pa.int32()})
+TILES = pa.schema({"image": pa.binary()})
+
+
+class Kept(NamedTuple):
+    """WebP files of a tile and of the picture, and the size of the original."""
+
+    tile: bytes
+    webp: bytes
+    height: int
+    width: int
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What the network sees (s, s, 3), a tile (64, 64, 3), a WebP file, and the size of the original."""
+    """What the network sees (s, s, 3), and what is kept to look at."""
 
     inputs: ImageArray
-    tile: ImageArray
-    webp: bytes
-    height: int
-    width: int
+    kept: Kept
 
 
 def make(
@@ -66,10 +78,10 @@ def make(
 
 def _rendered(transform: Callable[[ImageArray], ImageArray], image: ImageArray) -> Rendered:
     height, width = image.shape[:2]
-    return Rendered(transform(image), _tile(image), _webp(image), height, width)
+    return Rendered(transform(image), Kept(_tile(image), _webp(image), height, width))
 
 
-def _kept(rendered: Iterable[Rendered | str], inputs: np.ndarray, dataset: Dataset) -> Iterator[Rendered]:
+def _kept(rendered: Iterable[Rendered | str], inputs: np.ndarray, dataset: Dataset) -> Iterator[Kept]:
     for row, each in enumerate(rendered):
         if isinstance(each, str):
             raise InvalidData(
@@ -77,59 +89,66 @@ def _kept(rendered: Iterable[Rendered | str], inputs: np.ndarray, dataset: Datas
                 "again when the data set is at rest."
             )
         inputs[row] = each.inputs
-        yield each
+        yield each.kept
 
 
-def write(rendered: Iterable[Rendered], folder: Path) -> None:
-    """Thumbnail sheets and larger copies."""
-    (folder / "thumbnails").mkdir(exist_ok=True)
-    canvas, count, rows = _canvas(), 0, []
-    with pq.ParquetWriter(folder / "pictures.parquet", SCHEMA) as writer:
-        for each in rendered:
-            y, x = divmod(count % PER_SHEET, SHEET_SIDE)
-            canvas[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE] = each.tile
-            rows.append((each.webp, each.height, each.width))
-            count += 1
-            if count % PER_SHEET == 0:
-                _save(canvas, folder, count // PER_SHEET - 1)
-                canvas = _canvas()
-            if len(rows) == GROUP:
-                _flush(writer, rows)
-        if rows:
-            _flush(writer, rows)
-    if count % PER_SHEET:
-        _save(canvas, folder, count // PER_SHEET)
+def write(kept: Iterable[Kept], folder: Path) -> None:
+    """Thumbnails and larger copies."""
+    rest = iter(kept)
+    with (
+        pq.ParquetWriter(folder / PICTURES, SCHEMA) as copies,
+        pa.ipc.new_file(folder / THUMBNAILS, TILES) as thumbnails,
+    ):
+        while group := list(islice(rest, GROUP)):
+            tiles, *columns = (list(column) for column in zip(*group, strict=True))
+            copies.write_table(pa.table(columns, schema=SCHEMA))
+            thumbnails.write_table(pa.table([tiles], schema=TILES))
 
 
 def replace_some(folder: Path, images: Mapping[int, ImageArray]) -> None:
     """Put other pictures (by row) in the place of those that ``write`` wrote."""
-    for sheet in sorted({row // PER_SHEET for row in images}):
-        path = folder / "thumbnails" / f"{sheet:03d}.webp"
-        with Image.open(path) as file:
-            canvas = np.array(file.convert("RGB"))
-        for row, image in images.items():
-            y, x = divmod(row % PER_SHEET, SHEET_SIDE)
-            if row // PER_SHEET == sheet:
-                canvas[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE] = _tile(image)
-        _save(canvas, folder, sheet)
-    path, row = folder / "pictures.parquet", 0
-    temporary = path.with_suffix(".tmp")
-    known = pq.ParquetFile(path)
-    with pq.ParquetWriter(temporary, SCHEMA) as writer:
-        for group in range(known.num_row_groups):
-            rows = []
-            for each in known.read_row_group(group).to_pylist():
-                changed = images.get(row)
-                rows.append((each["image"] if changed is None else _webp(changed), each["height"], each["width"]))
-                row += 1
-            _flush(writer, rows)
-    os.replace(temporary, path)
+    changed = (
+        each._replace(tile=_tile(images[row]), webp=_webp(images[row])) if row in images else each
+        for row, each in enumerate(everything(folder))
+    )
+    with TemporaryDirectory(dir=folder) as temporary:
+        write(changed, Path(temporary))
+        for name in (THUMBNAILS, PICTURES):
+            os.replace(Path(temporary) / name, folder / name)
+
+
+def everything(folder: Path) -> Iterator[Kept]:
+    """What ``write`` wrote."""
+    copies = pq.ParquetFile(folder / PICTURES)
+    with pa.memory_map(str(folder / THUMBNAILS)) as file:
+        thumbnails = pa.ipc.open_file(file)
+        for group in range(copies.num_row_groups):
+            tiles = thumbnails.get_batch(group)["image"].to_pylist()
+            for tile, each in zip(tiles, copies.read_row_group(group).to_pylist(), strict=True):
+                yield Kept(tile, each["image"], each["height"], each["width"])
+
+
+def sheet(folder: Path, rows: Sequence[int]) -> bytes:
+    """A JPEG file of the thumbnails of the images at ``rows``, in their order, ``SHEET_SIDE`` in a line.
+
+    What a gallery shows comes in one piece of about 1.7 kB for each image, wherever in the run its images stand. JPEG,
+    since its blocks end where tiles do: WebP smooths across.
+    """
+    canvas = np.zeros((max(1, -(-len(rows) // SHEET_SIDE)) * TILE, SHEET_SIDE * TILE, 3), dtype=np.uint8)
+    with pa.memory_map(str(folder / THUMBNAILS)) as file:
+        thumbnails = pa.ipc.open_file(file)
+        for place, row in enumerate(rows):
+            group, inside = divmod(int(row), GROUP)
+            y, x = (TILE * each for each in divmod(place, SHEET_SIDE))
+            with Image.open(io.BytesIO(thumbnails.get_batch(group)["image"][inside].as_py())) as tile:
+                canvas[y : y + TILE, x : x + TILE] = np.asarray(tile.convert("RGB"))
+    return _encoded(Image.fromarray(canvas), "JPEG", quality=92, subsampling=0)
 
 
 def read(folder: Path, row: int) -> tuple[bytes, int, int]:
     """The WebP of one picture, and height and width of the original."""
     group, place = divmod(row, GROUP)
-    table = pq.ParquetFile(folder / "pictures.parquet").read_row_group(group)
+    table = pq.ParquetFile(folder / PICTURES).read_row_group(group)
     found = {name: table[name][place].as_py() for name in SCHEMA.names}
     return bytes(found["image"]), int(found["height"]), int(found["width"])
 
@@ -143,31 +162,21 @@ def fitted(image: ImageArray, side: int) -> Image.Image:
     return picture.resize(size, method, reducing_gap=3.0)
 
 
-def _tile(image: ImageArray) -> ImageArray:
-    tile = np.zeros((TILE, TILE, 3), dtype=np.uint8)
-    small = np.asarray(fitted(image, TILE))
-    y, x = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
-    tile[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return tile
+def _tile(image: ImageArray) -> bytes:
+    tile = Image.new("RGB", (TILE, TILE))
+    small = fitted(image, TILE)
+    tile.paste(small, ((TILE - small.width) // 2, (TILE - small.height) // 2))
+    return _encoded(tile, "WEBP", quality=92, method=4)
 
 
 def _webp(image: ImageArray) -> bytes:
     picture = Image.fromarray(np.asarray(image)).convert("RGB")
     exact = max(picture.size) <= LOSSLESS
     picture.thumbnail((LARGEST, LARGEST), reducing_gap=3.0)
+    return _encoded(picture, "WEBP", lossless=exact, quality=0 if exact else 85, method=1)
+
+
+def _encoded(picture: Image.Image, form: str, **how: int) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", lossless=exact, quality=0 if exact else 85, method=1)
+    picture.save(buffer, form, **how)
     return buffer.getvalue()
-
-
-def _canvas() -> ImageArray:
-    return np.zeros((TILE * SHEET_SIDE, TILE * SHEET_SIDE, 3), dtype=np.uint8)
-
-
-def _save(canvas: ImageArray, folder: Path, sheet: int) -> None:
-    Image.fromarray(canvas).save(folder / "thumbnails" / f"{sheet:03d}.webp", quality=92, method=4)
-
-
-def _flush(writer: pq.ParquetWriter, rows: list[tuple[bytes, int, int]]) -> None:
-    writer.write_table(pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA))
-    rows.clear()

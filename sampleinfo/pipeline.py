@@ -28,7 +28,7 @@ from sampleinfo.types import FloatArray, Reporter, silent
 from sampleinfo.work import Work
 
 #: Raised when a change makes old runs incomparable or incomplete.
-METHOD = 5
+METHOD = 6
 NEIGHBOURS = 12
 
 

@@ -1,7 +1,7 @@
 """Runs on disk: a folder that exists whole or not at all.
 
 ``run.json`` (settings, versions, fingerprints, timings, figures), ``samples.parquet`` (one row per image),
-arrays as ``.npy`` (memory-mapped when read), ``thumbnails/`` and ``pictures.parquet``.
+arrays as ``.npy`` (memory-mapped when read), ``thumbnails.arrow`` and ``pictures.parquet``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sampleinfo.errors import InvalidRun, InvalidSetting, StorageError
 from sampleinfo.scores import SCORES, Score
 from sampleinfo.types import TRAIN
 
-FORMAT = 1
+FORMAT = 2
 SUMMARY, SAMPLES, PROBLEMS = "run.json", "samples.parquet", "problems.csv"
 #: What the columns of the data set's own metadata begin with in the table of samples.
 METADATA = "meta."
@@ -335,7 +335,9 @@ def _open(path: Path) -> Run:
         raise InvalidRun(f"{summary} cannot be read: {_one_line(error)}") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         got = meta.get("format") if isinstance(meta, dict) else None
-        raise InvalidRun(f"{path} is not a run of this version: format {got!r} in {SUMMARY}, expected {FORMAT}.")
+        raise InvalidRun(
+            f"{path} is not a run of this version: format {got!r} in {SUMMARY}, expected {FORMAT}. Compute it again."
+        )
     missing = sorted(REQUIRED - set(meta))
     if missing:
         raise InvalidRun(f"{summary} lacks {', '.join(missing)}.")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
 
 from sampleinfo import pictures, store
-from sampleinfo.pictures import GROUP, PER_SHEET, SCHEMA, SHEET_SIDE, TILE
 from sampleinfo.store import Run
 from sampleinfo.types import TRAIN
 
@@ -69,18 +64,6 @@ def enlarged(samples: pd.DataFrame, train: int, validation: int, seed: int = 0) 
 
 
 def _pictures(run: Run, folder: Path, count: int) -> None:
-    """Sheets and larger copies: the image in ``row`` is that of row ``row % PER_SHEET`` modulo those that there are."""
-    (folder / "thumbnails").mkdir()
-    with Image.open(run.path / "thumbnails" / "000.webp") as file:
-        tiles = np.asarray(file.convert("RGB")).reshape(SHEET_SIDE, TILE, SHEET_SIDE, TILE, 3).swapaxes(1, 2)
-    tiles = tiles.reshape(PER_SHEET, TILE, TILE, 3)[np.arange(PER_SHEET) % len(run.samples)]
-    sheet = tiles.reshape(SHEET_SIDE, SHEET_SIDE, TILE, TILE, 3).swapaxes(1, 2).reshape(SHEET_SIDE * TILE, -1, 3)
-    first = folder / "thumbnails" / "000.webp"
-    Image.fromarray(sheet).save(first)
-    for number in range(1, -(-count // PER_SHEET)):
-        shutil.copyfile(first, folder / "thumbnails" / f"{number:03d}.webp")
-    known = [pictures.read(run.path, row) for row in range(len(run.samples))]
-    with pq.ParquetWriter(folder / "pictures.parquet", SCHEMA) as writer:
-        for start in range(0, count, GROUP):
-            rows = [known[row % PER_SHEET % len(known)] for row in range(start, min(start + GROUP, count))]
-            writer.write_table(pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA))
+    """Thumbnails and larger copies, repeated as often as it takes."""
+    known = list(pictures.everything(run.path))
+    pictures.write((known[row % len(known)] for row in range(count)), folder)

@@ -99,6 +99,11 @@ def test_map_lasso_and_gallery_are_quick(chromium: Browser, address: str, large_
     page.close()
     settle(again)
     assert again.locator("[role=option]").count() < 300
+    fetched = again.evaluate(
+        "performance.getEntriesByType('resource').filter((each) => each.name.includes('/static/') && "
+        "each.name.endsWith('.jpg')).map((each) => each.decodedBodySize)"
+    )
+    assert 1 <= len(fetched) <= 6 and sum(fetched) < 1_000_000  # thumbnails, whatever the places of their images
     samples = large_run.samples[:TRAIN]
     (left, right), (low, high) = axes(again)
     corners = np.array([[0.1, 0.1], [0.55, 0.15], [0.5, 0.9], [0.12, 0.8]]) * [right - left, high - low] + [left, low]

@@ -27,7 +27,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_there_and_back(run: Run, address: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = content(run.path)
-    assert "thumbnails/000.webp" in before
+    assert "thumbnails.arrow" in before
     assert main(["runs", "push", run.id, address]) == 0
     assert capsys.readouterr().out == f"copied to {Place(address).inner(run.id)}\n"
     with pytest.raises(StorageError, match="holds a run already; it is not overwritten"):

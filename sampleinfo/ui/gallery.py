@@ -42,9 +42,9 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
   grid.setAttribute('aria-label', data.label)
   if (data.picking) grid.setAttribute('aria-multiselectable', 'true')
   grid.style.maxHeight = data.height ? data.height + 'px' : ''
-  const side = data.side, per = side * side, tile = data.tile
+  const side = data.side, tile = data.tile
   grid.style.setProperty('--tile', tile + 'px')
-  const signature = JSON.stringify(data.items)
+  const signature = data.sheet + JSON.stringify(data.items)
   const open = (item) => setTriggerValue('opened', item.dataset.sampleId)
   const holder = parentElement.getRootNode ? parentElement.getRootNode() : parentElement
   if (grid.dataset.signature !== signature) {
@@ -52,7 +52,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     const name = had < 0 ? '' : holder.activeElement.dataset.sampleId
     grid.dataset.signature = signature
     grid.dataset.ids = JSON.stringify(data.items.map((entry) => entry.id))
-    grid.replaceChildren(...data.items.map((entry) => {
+    grid.replaceChildren(...data.items.map((entry, place) => {
       const item = document.createElement('div')
       item.className = 'item'
       item.setAttribute('role', 'option')
@@ -62,8 +62,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
       item.tabIndex = -1
       const picture = document.createElement('div')
       picture.className = 'picture'
-      const place = entry.row % per, sheet = Math.floor(entry.row / per)
-      picture.style.backgroundImage = `url("${data.folder}/${String(sheet).padStart(3, '0')}.webp")`
+      picture.style.backgroundImage = `url("${data.sheet}")`
       picture.style.backgroundSize = `${tile * side}px auto`
       picture.style.backgroundPosition = `-${tile * (place % side)}px -${tile * Math.floor(place / side)}px`
       const caption = document.createElement('div')
@@ -267,7 +266,7 @@ def _data(
     run: Run, rows: Sequence[int], notes: Sequence[str], label: str, height: int | None, tile: int
 ) -> dict[str, Any]:
     return {
-        "label": label, "height": height, "tile": tile, "side": pictures.SHEET_SIDE, "folder": media.publish(run),
+        "label": label, "height": height, "tile": tile, "side": pictures.SHEET_SIDE, "sheet": media.publish(run, rows),
         "items": _items(run.table(TOLD), rows, notes),
     }  # fmt: skip
 
@@ -276,9 +275,9 @@ def _items(samples: pd.DataFrame, rows: Sequence[int], notes: Sequence[str]) -> 
     """What the browser is told of each image. By columns: a row of a table is a hundred times slower to get at."""
     columns = [samples[name].iloc[list(rows)].tolist() for name in TOLD]
     items = []
-    for row, note, id_, label, predicted, source in zip(rows, notes, *columns, strict=True):
+    for note, id_, label, predicted, source in zip(notes, *columns, strict=True):
         wrong = predicted != label
         hint = f"{id_}: label {label}, predicted {predicted}{' (wrong)' * wrong}, {source}; {note}"
         caption = f"{label} → {predicted}" if wrong else str(label)
-        items.append({"id": id_, "row": int(row), "caption": caption, "note": note, "hint": hint, "wrong": wrong})
+        items.append({"id": id_, "caption": caption, "note": note, "hint": hint, "wrong": wrong})
     return items
