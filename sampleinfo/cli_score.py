@@ -52,6 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--segments", type=int, metavar="L", help="of the real training (default: as many as it takes)")
     parser.add_argument("--kernel", default="auto", metavar="|".join(KERNELS))
     parser.add_argument("--dimension", type=int, metavar="D", help="features of a row of the primal kernel (2048)")
+    parser.add_argument("--coordinates", type=int, metavar="C", help="of the gradients they come from (by cost)")
     parser.add_argument("--scope", default="all", metavar="|".join(SCOPES), help="the layers that are trained")
     parser.add_argument("--outputs", default="centred", metavar="|".join(OUTPUTS), help="what training starts from")
     parser.add_argument("--corrected", action="store_true", help="with the labels and drops decided in the review")
@@ -158,7 +159,8 @@ def _config(args: argparse.Namespace) -> RunConfig:
         head=args.head, ridge=ridge, steps=steps, lr=args.lr, continuous=args.continuous, kernel=args.kernel,
         scope=args.scope, outputs=args.outputs, method=args.method, batch_size=args.batch_size, segments=args.segments,
         seed=args.seed, memory=args.memory, device=args.device, plant=args.plant, planted=args.planted,
-        dimension=args.dimension, workers=args.workers, ray=args.ray, storage=_address(args.storage), shard=args.shard,
+        dimension=args.dimension, coordinates=args.coordinates, workers=args.workers, ray=args.ray,
+        storage=_address(args.storage), shard=args.shard,
         corrections=_corrections(args.dataset) if args.corrected else (),
     )  # fmt: skip
 

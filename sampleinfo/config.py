@@ -30,7 +30,7 @@ REAL_STEPS = 100
 #: Settings that change nothing but cost, or only what is read, which has a fingerprint of its own.
 NOT_IDENTITY = ("device", "memory", "layout", "columns", "workers", "ray", "storage")
 #: Settings that only the primal kernel has a use for.
-OF_PRIMAL = ("workers", "ray", "storage", "shard")
+OF_PRIMAL = ("workers", "ray", "storage", "shard", "coordinates")
 #: Random coordinates per parameter tensor of the subset kernel, as in the paper's code.
 SUBSET_SIZE = 2000
 
@@ -48,7 +48,8 @@ class RunConfig:
     ``method`` ``along-training`` trains the real network once as well (``steps``, 100 if None, at ``lr``, None: a
     quarter of the largest stable one, in batches of ``batch_size``, None: full ones) and follows what leaving out each
     image does to that run, in ``segments`` pieces (None: as many as it takes).
-    ``dimension``: features of a row where no kernel is made (kernel ``primal``; None: 2048).
+    ``dimension``: features of a row where no kernel is made (kernel ``primal``; None: 2048), projected from as many
+    random ``coordinates`` of the gradients at most (None: fewer, the more images there are).
     ``layout``, ``columns`` (pairs of meaning and column), ``classes``, ``per_class`` (at most so many images of each
     class, drawn by ``seed``) and ``validation_split`` (``auto``, ``share`` or a split of the data set) say what is read
     and how it is split: see ``datasets.Options`` and ``datasets.splitting.eligible``. ``weights`` (None: the default
@@ -82,6 +83,7 @@ class RunConfig:
     continuous: bool = False
     kernel: str = "auto"
     dimension: int | None = None
+    coordinates: int | None = None
     scope: str = "all"
     outputs: str = "centred"
     method: str = CLOSED_FORM
@@ -167,7 +169,7 @@ class RunConfig:
                 f"{' and '.join(self.spreading)} belong{'s' * (len(self.spreading) == 1)} to the kernel '{PRIMAL}', "
                 f"whose features are made in shards; got the kernel {self.kernel!r}."
             )
-        for name in ("workers", "shard"):
+        for name in ("workers", "shard", "coordinates"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise InvalidSetting(f"{name} must be at least 1, got {value}.")
         if self.ray is not None and not re.fullmatch(r"auto|local|[A-Za-z0-9_.\[\]:-]+:[0-9]{1,5}", self.ray):
@@ -204,6 +206,7 @@ class RunConfig:
         """The settings that change the result, but for those that say how the data set is read: its content counts."""
         unused = {
             "planted": self.plant == NOTHING, "dimension": self.kernel != PRIMAL, "shard": self.shard is None,
+            "coordinates": self.coordinates is None,
         }  # fmt: skip
         hidden = {*NOT_IDENTITY, *(name for name, idle in unused.items() if idle)}
         return {name: value for name, value in self.as_dict().items() if name not in hidden}

@@ -125,7 +125,7 @@ def _primal(
     solving = planning_primal.solving(config, n, k) / gemm_rate()
     stages = _stages(config, spec, _sizes(spec, "shared", config.scope, train, validation, k), facts) | {
         "kernel": planning_primal.projecting(config, n, k, spec) / gemm_rate()
-        + forward * (1 + 4 * k)
+        + forward * (1 + planning_primal.BACKWARD * k)
         + planning_primal.starting(config),
         "ridge": 1.0 + solving,
         "scores": 5.0 + solving + 20 * float(train) * min(train, neighbours.EXACT) * spec.features / gemm_rate(),
@@ -209,7 +209,7 @@ def _stages(config: RunConfig, spec: ModelSpec, sizes: _Sizes, facts: Facts) -> 
     return {
         "weights": 0.0,
         "images": 9.0 + reading(facts, n),
-        "features": 1.0 + forward * (1 + VIEWS * sizes.train / n),
+        "features": 2.0 + 0.4 * forward * (1 + VIEWS * sizes.train / n),
         "kernel": _products(sizes) + forward * (1 + 4 * sizes.outputs),
         "ridge": eigen + 0.3 if search else 0.0,
         "scores": 0.3 + (eigen if config.steps is not None else eigen / 4) + JUDGES * held_out,

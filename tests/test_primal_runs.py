@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sampleinfo import pipeline, planning, store
+from sampleinfo import models, pipeline, planning, store
 from sampleinfo.config import RunConfig
 from sampleinfo.errors import InvalidSetting
 from sampleinfo.scores import ALONG, CHECKPOINTS, SCORES
@@ -50,6 +50,18 @@ def test_it_is_found_again_and_depends_on_the_dimension(primal: Run) -> None:
     assert pipeline.score(config).id == primal.id
     assert replace(CONFIG, dimension=64).identity() == CONFIG.identity()
     assert replace(config, dimension=32).identity() != config.identity()
+    assert replace(config, coordinates=500).identity() != config.identity()
+
+
+def test_coordinates_can_be_asked_for(primal: Run, small_home: Path) -> None:
+    fewer = pipeline.score(replace(CONFIG, kernel="primal", dimension=64, coordinates=500))
+    assert 400 < fewer.meta["kernel"]["coordinates"] <= 500 < primal.meta["kernel"]["coordinates"]
+    assert fewer.meta["kernel"]["fidelity"] > primal.meta["kernel"]["fidelity"]
+    spec = models.find("resnet20")
+    with pytest.raises(InvalidSetting, match="coordinates must be at least [0-9]+, one for each tensor of the network"):
+        planning.estimate(replace(CONFIG, kernel="primal", coordinates=len(spec.tensors)))
+    with pytest.raises(InvalidSetting, match="coordinates belongs to the kernel 'primal'"):
+        replace(CONFIG, kernel="exact", coordinates=500)
 
 
 def test_a_ridge_is_chosen_and_steps_can_be_given(small_home: Path) -> None:
