@@ -69,12 +69,13 @@ def exponents(runs: list[Measured]) -> dict[str, float | None]:
 
 def tables(runs: list[Measured]) -> list[Table]:
     """Seconds by stage with exponents, and the rest by size."""
-    slopes = exponents(runs)
+    later = runs[-2:]
+    slopes = [exponents(runs), exponents(later)]
     by_stage = Table(
-        ("stage", *(f"{run.n:,} images, s" for run in runs), "exponent"),
+        ("stage", *(f"{run.n:,} images, s" for run in runs), "exponent", f"exponent from {later[0].n:,} on"),
         [
-            (stage, *(f"{run.stages.get(stage, 0.0):.1f}" for run in runs), "-" if slope is None else f"{slope:.2f}")
-            for stage, slope in slopes.items()
+            (stage, *(f"{run.stages.get(stage, 0.0):.1f}" for run in runs), *(_slope(each[stage]) for each in slopes))
+            for stage in runs[-1].stages
         ],
     )
     columns = ("training images", "minutes in all", "GiB at the peak", "planned: minutes, GiB", "coordinates",
@@ -92,6 +93,10 @@ def tables(runs: list[Measured]) -> list[Table]:
             "all" if recall is None else f"{recall:.1%}",
         ))  # fmt: skip
     return [by_stage, Table(columns, rows)]
+
+
+def _slope(found: float | None) -> str:
+    return "-" if found is None else f"{found:.2f}"
 
 
 def _family(pid: int) -> Iterator[int]:
