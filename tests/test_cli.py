@@ -156,7 +156,7 @@ def damaged(run: Run, tmp_path: Path) -> dict[str, Path]:
     made["empty"].mkdir()
     (made["text"] / "run.json").write_text("{")
     (made["version"] / "run.json").write_text('{"format": 99}')
-    (made["lacking"] / "run.json").write_text('{"format": 1}')
+    (made["lacking"] / "run.json").write_text(f'{{"format": {store.FORMAT}}}')
     (made["cut"] / "samples.parquet").unlink()
     (made["table"] / "samples.parquet").write_bytes(b"no table")
     return made
