@@ -12,7 +12,7 @@ app: .venv/.app-installed
 ## Every test: style, types, layers, units, pages, a real browser
 test: lint
 	@sh scripts/ensure_chromium.sh
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.dev-installed
 	.venv/bin/ruff check .

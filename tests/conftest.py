@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
 SMALL = RunConfig("mnist-4v9", train=60, validation=40)
 ALONG = RunConfig("mnist-4v9", train=24, validation=20, method="along-training", steps=6, segments=2)
 REQUEST = Request(removals=5, sets=3)
+#: Quick tests that take as long as one that is marked as slow or drives a browser.
+LONG = 20
 #: The main module of this process: worker processes read it again before they begin.
 MAIN = sys.modules["__main__"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process waits long for the last of the other."""
+    weights: Counter[Path] = Counter()
+    for item in items:
+        weights[item.path] += LONG if any(map(item.get_closest_marker, ("browser", "slow"))) else 1
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.fixture(autouse=True)
