@@ -110,7 +110,8 @@ class Run:
         if not self.has_kernel:
             raise InvalidSetting(
                 f"this run keeps features of its {self.meta['sizes']['train']} training images and no kernel between "
-                "all of them, which this question needs; score fewer images (--train 2000), and ask that run."
+                "all of them, which this question needs; score fewer images (--train 2000), and ask that run. "
+                "Explore, and sets picked by hand, do without."
             )
 
     @property
