@@ -149,6 +149,8 @@ class RunConfig:
                 raise InvalidSetting(f"{words} must be at least 1, got {value}.")
         if self.method == ALONG_TRAINING and self.kernel == PRIMAL:
             raise InvalidSetting(f"the method '{ALONG_TRAINING}' needs a kernel; choose another than '{PRIMAL}'.")
+        if self.steps == "auto" and self.kernel == PRIMAL:
+            raise InvalidSetting("steps 'auto' needs the kernel between all images; give a number, or leave steps out.")
         if self.method == ALONG_TRAINING and (self.continuous or self.steps == "auto"):
             raise InvalidSetting(
                 f"the method '{ALONG_TRAINING}' trains for a number of steps; got "

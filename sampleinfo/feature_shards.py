@@ -116,7 +116,7 @@ class Blocks:
 class FeatureShard:
     """Writes a shard of ``cut``: the rows of its images, into the store of training or of validation images.
 
-    ``bench`` holds what ``lay_out`` wrote; ``coordinates``: how many of them at most.
+    ``bench`` holds what ``lay_out`` wrote; ``coordinates``: how many of them at most; ``identity`` is that of the run.
     """
 
     bench: Place
@@ -126,10 +126,11 @@ class FeatureShard:
     outputs: int
     coordinates: int
     cut: Cut
+    identity: str
 
     def __call__(self, number: int) -> None:
         """Nothing is returned: the shard lies in its store."""
-        network, matrix = _loaded(self.bench, self.config, self.outputs, self.coordinates)
+        network, matrix = _loaded(self.bench, self.config, self.outputs, self.coordinates, self.identity)
         part = self.cut.part(number)
         pixels = self.pixels.read(number, part)
         found = []
@@ -167,7 +168,9 @@ def lay_out(ready: Prepared, rows: IntArray, most: int, dimension: int, bench: P
         np.savez(file, weight=weight, bias=bias)
     if bench.exists(FACTS):
         return Laid(**json.loads(bench.get(FACTS)))
-    batches = (network.normalise(np.array(pixels[part])) for part in np.array_split(rows, max(1, len(rows) // 64)))
+    device = device_of(network.module)
+    parts = np.array_split(rows, max(1, len(rows) // 64))
+    batches = (network.normalise(np.array(pixels[part])).to(device) for part in parts)
     found = projection.project(network.module, batches, chosen(ready.config, network, most), dimension)
     laid = Laid(found.dimension, found.kept, sum(map(len, found.coordinates)))
     with bench.writing(MATRIX) as file:
@@ -188,8 +191,10 @@ def forget() -> None:
 
 
 @lru_cache(maxsize=1)
-def _loaded(bench: Place, config: RunConfig, outputs: int, most: int) -> tuple[Network, Projection]:
-    """Network and projection, once for each process."""
+def _loaded(
+    bench: Place, config: RunConfig, outputs: int, most: int, identity: str  # noqa: ARG001
+) -> tuple[Network, Projection]:  # fmt: skip
+    """Network and projection, once for each process and run: one of other images may follow in the same place."""
     network = prepared.load(config, outputs)
     network.module.to(choose_device(config.device))
     with np.load(io.BytesIO(bench.get(HEAD))) as head:

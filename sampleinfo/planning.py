@@ -172,7 +172,7 @@ def _choose_kernel(
     features, words = LIBRARIES + planning_primal.memory(config, train, validation, k, spec), f"{subset / GIB:.0f} GiB"
     if subset > limit >= shared and k > 1:
         return "shared", f"one kernel for all {k} outputs: one per output would need about {words}"
-    if min(subset, shared) > limit >= features and config.method != ALONG_TRAINING:
+    if min(subset, shared) > limit >= features and config.method != ALONG_TRAINING and config.steps != "auto":
         return PRIMAL, (
             f"features of {planning_primal.dimension(config)} dimensions in shards, which rank the images less truly: "
             f"a kernel between all images would need about {words}"

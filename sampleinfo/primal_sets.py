@@ -37,9 +37,13 @@ _NO_POLES = Poles(0.0, np.zeros(0, complex), np.zeros(0, complex), 0.0)
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """A = Phi^T Phi (D, D), and its eigendecomposition once it is needed."""
+    """A = Phi^T Phi (D, D), and its eigendecomposition once it is needed.
+
+    ``scale``: the trace of the sums that A was taken from, whose rounding errors it keeps.
+    """
 
     matrix: FloatArray
+    scale: float = 0.0
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -54,7 +58,7 @@ class Gram:
     @property
     def null(self) -> float:
         """Eigenvalues up to here are rounding errors of 0."""
-        return len(self.matrix) * float(np.finfo(float).eps) * self.spectrum.largest
+        return len(self.matrix) * float(np.finfo(float).eps) * max(self.spectrum.largest, self.scale)
 
     def solve(self, ridge: float, right: FloatArray) -> FloatArray:
         """(D, c) (A + ridge I)^-1 right, without the eigendecomposition.
@@ -138,7 +142,8 @@ class Moments:
         if len(samples) <= len(gone):
             return Moments.of(selection, residual, self.map)
         gram, target = sums(self.selection.only(gone), self.residual_of(gone), self.map)
-        return Moments(selection, residual, Gram(self.gram.matrix - gram), self.target - target, self.map)
+        scale = max(self.gram.scale, float(np.trace(self.gram.matrix)))
+        return Moments(selection, residual, Gram(self.gram.matrix - gram, scale), self.target - target, self.map)
 
     def relabelled(self, residual: FloatArray) -> Moments:
         """With another residual (n, q, c): reads only the shards where it differs."""

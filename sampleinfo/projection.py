@@ -105,6 +105,6 @@ def project(module: nn.Module, images: Sequence[Tensor] | Iterator[Tensor], coor
 
 
 def _flat(rows: Rows, images: Tensor) -> Tensor:
-    """(b k, d)."""
+    """(b k, d), in the memory of the processor, which projects."""
     parts = list(rows.each(images))
-    return torch.cat(parts, dim=2).flatten(0, 1)
+    return torch.cat(parts, dim=2).flatten(0, 1).cpu()

@@ -48,8 +48,12 @@ def solve_primal(work: Work, ready: Prepared, views: Views) -> Solved:
     """By features of few dimensions instead of the kernel."""
     backend = execution.backend_of(work.config.ray, work.config.workers)
     spreading, site = Spreading(backend, work.report, work.tell), _Site.of(work)
-    with backend.held():
-        solved = _solve(replace(work, report=spreading.report), ready, views, spreading, site)
+    feature_shards.forget()
+    try:
+        with backend.held():
+            solved = _solve(replace(work, report=spreading.report), ready, views, spreading, site)
+    finally:
+        feature_shards.forget()
     site.clear()
     return replace(solved, kernel={**solved.kernel, "storage": site.address, "events": spreading.events})
 
@@ -74,7 +78,6 @@ class _Site:
 
     def clear(self) -> None:
         """Leave nothing but the features in a storage; in a run's folder the rest goes when it is finished."""
-        feature_shards.forget()
         if self.address is not None:
             feature_shards.clear(self.bench)
 
@@ -122,7 +125,7 @@ def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) ->
         store.tidy()
     finished = {*stores[0].finished(), *(cut.counts[0] + number for number in stores[1].finished())}
     with _pixels(work, ready, cut, finished, site) as pixels:
-        task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut)
+        task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut, work.partial.identity)
         spreading.shards(task, sum(cut.counts), finished, "kernel")
     facts = {
         "kind": "primal", "scope": config.scope, "shared": False, "reason": plan.reason,

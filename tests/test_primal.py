@@ -314,6 +314,20 @@ def test_order_and_place_of_the_work_do_not_matter(mapper: object, k: int, q: in
     assert np.allclose(there.solver.choose_ridge().errors, here.solver.choose_ridge().errors, rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1, 32, 1024])
+@pytest.mark.parametrize("dimension", [64, 180])
+def test_leaving_out_an_outlier_leaves_no_rounding_of_it(dimension: int, scale: int) -> None:
+    """Fewer rows than features and no ridge: what is left of a large row must not count as a direction of its own."""
+    rng = np.random.default_rng(0)
+    rows, targets = rng.normal(size=(14, dimension)).astype(np.float32), rng.normal(size=(14, 1))
+    rows[3] *= scale
+    problem = PrimalProblem(Memory(rows, 1, (7,)), Memory(rows[:5], 1, (2,)), targets, np.zeros((5, 1)))
+    found = primal.fit(problem, Training(), "float64").without([3]).weights
+    others = np.delete(np.arange(14), 3)
+    wanted = np.linalg.lstsq(rows[others].astype(float), targets[others], rcond=None)[0]
+    assert deviation(found, wanted) < 1e-6
+
+
 def test_shards_are_summed_in_groups_of_many_rows() -> None:
     """Whole, in order, each once, and without those that hold nothing of the selection."""
     source = Memory(np.ones((2 * 120, 3), np.float32), 2, tuple(range(10, 120, 10)))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 
-from sampleinfo import models, pipeline, planning, store
+from sampleinfo import feature_shards, models, pipeline, planning, store
 from sampleinfo.config import RunConfig
-from sampleinfo.errors import InvalidSetting
+from sampleinfo.errors import Cancelled, InvalidSetting
 from sampleinfo.scores import ALONG, CHECKPOINTS, SCORES
 from sampleinfo.shards import Shards
 from sampleinfo.store import Run
@@ -53,6 +54,31 @@ def test_it_is_found_again_and_depends_on_the_dimension(primal: Run) -> None:
     assert replace(config, coordinates=500).identity() != config.identity()
 
 
+def test_other_images_after_a_cancelled_run_get_a_projection_of_their_own(tmp_path: Path, small_home: Path) -> None:
+    def draw(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for row in range(24):
+            file = tmp_path / "images" / ("even", "odd")[row % 2] / f"{row}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(file)
+
+    def stop(stage: str, done: float, total: float) -> None:
+        if stage == "kernel" and done >= 2:
+            raise Cancelled("enough")
+
+    config = RunConfig(
+        str(tmp_path / "images"), train=16, validation=8, kernel="primal", dimension=16, ridge=1.0, shard=4
+    )
+    draw(0)
+    with pytest.raises(Cancelled):
+        pipeline.score(config, tmp_path / "run", stop)
+    assert feature_shards._loaded.cache_info().currsize == 0
+    draw(1)
+    runs = [pipeline.score(config, tmp_path / name) for name in ("run", "other")]
+    there, anew = (Shards.open(run.path / "features-train").read(1) for run in runs)
+    np.testing.assert_allclose(there @ there.T, anew @ anew.T, rtol=1e-3)
+
+
 def test_coordinates_can_be_asked_for(primal: Run, small_home: Path) -> None:
     fewer = pipeline.score(replace(CONFIG, kernel="primal", dimension=64, coordinates=500))
     assert 400 < fewer.meta["kernel"]["coordinates"] <= 500 < primal.meta["kernel"]["coordinates"]
@@ -77,6 +103,8 @@ def test_a_ridge_is_chosen_and_steps_can_be_given(small_home: Path) -> None:
 def test_what_a_kernel_alone_can_do_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="'along-training' needs a kernel; choose another than 'primal'"):
         replace(CONFIG, kernel="primal", method="along-training")
+    with pytest.raises(InvalidSetting, match="steps 'auto' needs the kernel between all images"):
+        replace(CONFIG, kernel="primal", ridge=None, steps="auto")
     with pytest.raises(InvalidSetting, match="dimension must be at least 16 features, got 3"):
         replace(CONFIG, kernel="primal", dimension=3)
     with pytest.raises(InvalidSetting, match="Ask for fewer dimensions with --dimension"):
