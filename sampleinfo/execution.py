@@ -96,13 +96,13 @@ def backend_of(ray: str | None = None, workers: int | None = None) -> Backend:
     """
     if workers is not None and workers < 1:
         raise InvalidSetting(f"--workers must be at least 1; got {workers}.")
+    if workers is not None and ray in (None, execution_ray.LOCAL) and workers > cores():
+        raise InvalidSetting(f"--workers must be at most {cores()}, the cores that may be used here; got {workers}.")
     if ray is not None:
         execution_ray.installed()
         return Ray(ray, most=workers)
     if workers is None or workers == 1:
         return InProcess()
-    if workers > cores():
-        raise InvalidSetting(f"--workers must be at most {cores()}, the cores that may be used here; got {workers}.")
     return Processes(workers)
 
 

@@ -161,6 +161,12 @@ class Shards:
             number for number in _numbers(self.place.names()) if self._trouble(number, self._note(number)) is None
         )
 
+    def damaged(self) -> dict[int, str]:
+        """What is wrong with shards that were finished once."""
+        notes = {number: self._note(number) for number in _numbers(self.place.names())}
+        found = {number: self._trouble(number, note) for number, note in notes.items() if note is not None}
+        return {number: trouble for number, trouble in found.items() if trouble is not None}
+
     def sizes(self) -> tuple[int, ...]:
         """The number of samples of every shard.
 
@@ -239,7 +245,10 @@ class Shards:
         return None if self.place.stamp(_file_of(number)) is None else self.place.get(_file_of(number))
 
     def _damaged(self, number: int, trouble: str | None) -> DamagedShard:
-        return DamagedShard(f"shard {number} of {self.place} cannot be used: {trouble}. Run again: it is made anew.")
+        return DamagedShard(
+            f"shard {number} of {self.place} cannot be used: {trouble}. Run again: it is made anew; a "
+            "finished run has to be deleted first."
+        )
 
     def _note(self, number: int) -> Note | None:
         found = _load(self.place, _note_of(number)) or {}

@@ -123,6 +123,8 @@ def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) ->
     stores = [Shards.create(place, plan.outputs, found.dimension, KIND, cut.size) for place in site.stores]
     for store in stores:
         store.tidy()
+        for number, trouble in store.damaged().items():
+            spreading.note(f"Shard {number} of {store.place}: {trouble}; it is made anew.")
     finished = {*stores[0].finished(), *(cut.counts[0] + number for number in stores[1].finished())}
     with _pixels(work, ready, cut, finished, site) as pixels:
         task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut, work.partial.identity)

@@ -52,6 +52,9 @@ class Spreading:
             self.reporter(*self.last)
 
     def _hear(self, event: Event) -> None:
-        words = event.words if event.number is None else f"Shard {event.number}: {event.words}"
+        self.note(event.words if event.number is None else f"Shard {event.number}: {event.words}")
+
+    def note(self, words: str) -> None:
+        """Say what happened, and keep it."""
         self.events.append(words)
         self.tell(words)

@@ -313,6 +313,8 @@ def test_the_back_end_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert backend_of(workers=3) == Processes(3)
     with pytest.raises(InvalidSetting, match="--workers must be at most 4, the cores that may be used here; got 5"):
         backend_of(workers=5)
+    with pytest.raises(InvalidSetting, match="--workers must be at most 4, the cores that may be used here; got 100"):
+        backend_of("local", 100)
     with pytest.raises(InvalidSetting, match="--workers must be at least 1; got 0"):
         backend_of(workers=0)
     need_ray()

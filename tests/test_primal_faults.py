@@ -161,6 +161,8 @@ def test_a_shard_truncated_meanwhile_is_made_anew(undisturbed: Run, tmp_path: Pa
     assert f"{len(there) - 1} of {SHARDS} shards are there already." in done.stderr
     run = store.open_run(out)
     assert same(run, undisturbed)
+    said = [each for each in run.meta["kernel"]["events"] if each.endswith("it is made anew.")]
+    assert len(said) == 1 and "bytes instead of" in said[0] and said[0] in done.stderr
     after = noted(out)
     assert {name for name, when in there.items() if after[name] != when} == {name}
     for folder in ("features-train", "features-validation"):
