@@ -124,9 +124,9 @@ def _primal(
     forward = 2 * spec.multiply_adds * n / gemm_rate() * 5
     solving = planning_primal.solving(config, n, k) / gemm_rate()
     stages = _stages(config, spec, _sizes(spec, "shared", config.scope, train, validation, k), facts) | {
-        "kernel": planning_primal.projecting(config, n, k, spec) / gemm_rate()
-        + forward * (1 + planning_primal.BACKWARD * k)
-        + planning_primal.starting(config),
+        "kernel": planning_primal.starting(config)
+        + planning_primal.SLOWER
+        * (planning_primal.projecting(config, n, k, spec) / gemm_rate() + forward * (1 + planning_primal.BACKWARD * k)),
         "ridge": 1.0 + solving,
         "scores": 5.0 + solving + 20 * float(train) * min(train, neighbours.EXACT) * spec.features / gemm_rate(),
     }

@@ -21,8 +21,8 @@ SHARD = 256
 PROCESS, BATCH, START = int(0.85 * 2**30), 16, 8.0
 #: Bytes of a process that decodes images, and of the run's own for each image besides its arrays.
 READER, IMAGE = int(0.1 * 2**30), 12 * 1024
-#: Time of an image's gradients for each output, in forward passes.
-BACKWARD = 0.3
+#: Time of an image's gradients for each output, in forward passes; of all that makes features, measured over computed.
+BACKWARD, SLOWER = 0.3, 1.7
 
 
 def dimension(config: RunConfig) -> int:
