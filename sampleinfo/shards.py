@@ -157,15 +157,11 @@ class Shards:
 
     def finished(self) -> tuple[int, ...]:
         """The numbers of the shards that are there and whole, ascending; others have to be computed (again)."""
-        return tuple(
-            number for number in _numbers(self.place.names()) if self._trouble(number, self._note(number)) is None
-        )
+        return tuple(number for number, trouble in self.troubles().items() if trouble is None)
 
-    def damaged(self) -> dict[int, str]:
-        """What is wrong with shards that were finished once."""
-        notes = {number: self._note(number) for number in _numbers(self.place.names())}
-        found = {number: self._trouble(number, note) for number, note in notes.items() if note is not None}
-        return {number: trouble for number, trouble in found.items() if trouble is not None}
+    def troubles(self) -> dict[int, str | None]:
+        """What is wrong with each shard that was finished once, ascending; None: it is whole."""
+        return {number: self._trouble(number, self._note(number)) for number in _numbers(self.place.names())}
 
     def sizes(self) -> tuple[int, ...]:
         """The number of samples of every shard.

@@ -23,7 +23,6 @@ from sampleinfo import (
     targets,
 )
 from sampleinfo.blocks import product
-from sampleinfo.errors import InvalidSetting
 from sampleinfo.execution_storage import Place
 from sampleinfo.feature_shards import Blocks, Cut, FeatureShard, Mapped, Pixels
 from sampleinfo.prepared import Prepared, Views
@@ -48,7 +47,6 @@ def solve_primal(work: Work, ready: Prepared, views: Views) -> Solved:
     """By features of few dimensions instead of the kernel."""
     backend = execution.backend_of(work.config.ray, work.config.workers)
     spreading, site = Spreading(backend, work.report, work.tell), _Site.of(work)
-    feature_shards.forget()
     try:
         with backend.held():
             solved = _solve(replace(work, report=spreading.report), ready, views, spreading, site)
@@ -121,11 +119,14 @@ def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) ->
     rows = projection.landmarks(labels, projection.landmark_count(dimension, plan.outputs), config.seed)
     found = feature_shards.lay_out(ready, rows, most, dimension, site.bench)
     stores = [Shards.create(place, plan.outputs, found.dimension, KIND, cut.size) for place in site.stores]
-    for store in stores:
+    finished = set()
+    for store, first in zip(stores, (0, cut.counts[0]), strict=True):
         store.tidy()
-        for number, trouble in store.damaged().items():
-            spreading.note(f"Shard {number} of {store.place}: {trouble}; it is made anew.")
-    finished = {*stores[0].finished(), *(cut.counts[0] + number for number in stores[1].finished())}
+        for number, trouble in store.troubles().items():
+            if trouble is None:
+                finished.add(first + number)
+            else:
+                spreading.note(f"Shard {number} of {store.place}: {trouble}; it is made anew.")
     with _pixels(work, ready, cut, finished, site) as pixels:
         task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut, work.partial.identity)
         spreading.shards(task, sum(cut.counts), finished, "kernel")
@@ -166,8 +167,6 @@ def _fidelity(work: Work, ready: Prepared, store: Shards) -> dict[str, float | N
 def _training(work: Work, summed: Primal) -> tuple[Training, Choice | None]:
     """How the linearized network is trained, and the candidates it was chosen from."""
     config = work.config
-    if config.steps == "auto":
-        raise InvalidSetting("steps 'auto' needs the kernel between all images; give a number, or leave steps out.")
     ridge = config.ridge
     if config.steps is not None:
         largest, ridge = summed.moments.spectrum.largest, ridge or 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sampleinfo import execution
 from sampleinfo.execution import Backend, Event, InProcess, Ray
-from sampleinfo.primal_passes import Mapper, Result
+from sampleinfo.primal_passes import Result
 from sampleinfo.types import Reporter
 
 
@@ -33,15 +33,11 @@ class Spreading:
         ):
             pass
 
-    @property
-    def mapper(self) -> Mapper:
-        """Where passes over finished shards are made: on the cluster where there is one, else in this process.
+    def mapper(self, work: Callable[[int], Result], numbers: Sequence[int]) -> Iterable[Result]:
+        """Make a pass over finished shards (``Mapper``): on the cluster where there is one, else in this process.
 
         Products of matrices use all cores of one machine as it is; other processes of it would only have to start.
         """
-        return self._passed
-
-    def _passed(self, work: Callable[[int], Result], numbers: Sequence[int]) -> Iterable[Result]:
         backend = self.backend if isinstance(self.backend, Ray) else InProcess()
         results = execution.map(work, numbers, backend, report=self._look, tell=self._hear)
         return (result for _, result in results)
