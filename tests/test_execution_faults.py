@@ -168,10 +168,11 @@ def test_a_full_disk_is_told_and_after_making_space_it_goes_on(small_disk: Path,
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """Two raylets of one core each."""
+    """Two raylets of one core each. Their start takes SIGTERM for itself, which pools of later tests end workers by."""
     need_ray()
     from ray.cluster_utils import Cluster
 
+    before = signal.getsignal(signal.SIGTERM)
     quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "health_check_initial_delay_ms": 0}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": quick})
     try:
@@ -179,6 +180,7 @@ def cluster() -> Iterator[Any]:
         yield made
     finally:
         made.shutdown()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow
