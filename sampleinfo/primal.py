@@ -309,6 +309,8 @@ class PrimalLeaveEachOut:
         found = scores(moments.selection, moments.residual, self.plan, moments.map)
         if isinstance(training.filter(self.fit.n), Converged):
             check_solvable(found.least, training.ridge, moments.scale, self.fit.solver.precision)
+        for values in (found.errors, found.weights, found.outputs):
+            finite(values, "scores")
         return found
 
 

@@ -130,8 +130,10 @@ def solve(products: Numbers, errors: Numbers) -> Numbers:
             return np.asarray(errors / (1.0 - products))
         try:
             return np.asarray(np.linalg.solve(np.eye(q) - products, errors))
-        except np.linalg.LinAlgError:
-            return np.full_like(errors, np.nan)
+        except np.linalg.LinAlgError:  # of one of them: the others have their solutions
+            if products.ndim == 2:
+                return np.full_like(errors, np.nan)
+            return np.stack([solve(*each) for each in zip(products, errors, strict=True)])
 
 
 def least_eigenvalues(products: FloatArray) -> FloatArray:

@@ -30,7 +30,7 @@ _EIGEN = 12.0
 _POLES = 40.0
 #: Error of the poles above which a finite training is refused.
 _USELESS = 1e-8
-#: Largest share of the filter that a pole must have.
+#: Largest share of the filter that a pole must have, where the fit's own error is less.
 _NOTHING = 1e-13
 _NO_POLES = Poles(0.0, np.zeros(0, complex), np.zeros(0, complex), 0.0)
 
@@ -262,14 +262,17 @@ def resolvents(moments: Moments, function: Filter) -> Resolvents:
 
 
 def _needed(poles: Poles, function: Filter, spectrum: Spectrum) -> Poles:
-    """Without the poles that add nothing, which the rational fit leaves near 0: I - P vanishes there if n q < D."""
+    """Without the poles that add no more than the fit's own error, which the rational fit leaves near 0.
+
+    They could do harm: where n q < D, I - P all but vanishes there.
+    """
     if isinstance(function, Converged):
         return poles
     nearest = np.clip(poles.places.real, 0.0, spectrum.largest)
     points = np.concatenate([spectrum.eigenvalues, [0.0], nearest])
     with np.errstate(all="ignore"):
         share = np.abs(poles.residues) / np.abs(points[:, None] - poles.places) / function.size(points)[:, None]
-    kept = ~(share.max(axis=0) < _NOTHING)
+    kept = ~(share.max(axis=0) < max(_NOTHING, poles.error))
     return replace(poles, places=poles.places[kept], residues=poles.residues[kept])
 
 

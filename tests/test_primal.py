@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sampleinfo import information, linearized, primal, primal_sets, tuning
+from sampleinfo import information, linearized, primal, primal_blocks, primal_sets, tuning
 from sampleinfo.errors import InvalidSetting, NumericalError
 from sampleinfo.information import between, group_information
 from sampleinfo.linearized import Fit, Problem, Training
@@ -537,3 +537,34 @@ def test_sums_of_a_part_come_from_the_smaller_side(monkeypatch: pytest.MonkeyPat
     for part, count in zip(parts, (4, 17), strict=True):
         rows = moments.selection.source.values[: 2 * count].astype(float)  # type: ignore[attr-defined]
         assert deviation(part.gram.matrix, rows.T @ rows) < 1e-12
+
+
+@pytest.mark.parametrize("seed", [0, 4, 10, 12, 23, 24, 34, 45, 54, 57])
+@pytest.mark.parametrize("steps", [10**5, 10**6, 10**7])
+@pytest.mark.parametrize("continuous", [False, True])
+def test_long_trainings_without_ridge_on_few_images(seed: int, steps: int, continuous: bool) -> None:
+    """The rational fit leaves poles at 0 but for rounding errors, where I - P vanishes; they add nothing."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 10))
+    for k, q in ((1, 1), (3, 3), (3, 1)):
+        network = network_of(k, q, n, int(rng.integers(n * k + 1, 60)) * (k if q != k else 1), seed=seed)
+        problem, dual = both(network, q)
+        training = training_of(network, steps, continuous, 0.0)
+        got, wanted = primal.fit(problem, training, "float64").leave_each_out(), linearized.fit(dual, training)
+        assert deviation(got.weight_information, information.weight_information(wanted)) < 1e-6
+        assert deviation(got.functional_information, information.functional_information(wanted)) < 1e-6
+
+
+def test_one_sample_without_a_solution_leaves_the_others_theirs() -> None:
+    products = np.stack([np.eye(2) / 2, np.eye(2), np.zeros((2, 2))])[:, None]
+    found = primal_blocks.solve(products, np.ones((3, 1, 2, 1)))
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[[0, 2], 0, :, 0], [[2, 2], [1, 1]])
+
+
+def test_scores_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, _ = both(network_of(1, 1, 9, 4), 1)
+    fit = primal.fit(problem, Training(50, lr=1e-3))
+    monkeypatch.setattr(primal_blocks, "solve", lambda products, errors: np.full_like(errors, np.nan))
+    with pytest.raises(NumericalError, match="the scores are not finite; use a larger ridge"):
+        _ = fit.leave_each_out().errors
