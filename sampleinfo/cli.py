@@ -21,6 +21,7 @@ from sampleinfo import (
     cli_summarize,
     cli_validate,
     cli_what_if,
+    processes,
 )
 from sampleinfo.console import INTERRUPTED
 from sampleinfo.errors import InvalidSetting, SampleInfoError
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     args = _parser().parse_args(argv)
     try:
-        return int(args.run(args) or 0)
+        with processes.interruptible():
+            return int(args.run(args) or 0)
     except SampleInfoError as error:
         print(f"sampleinfo: {error}", file=sys.stderr)
         return 1

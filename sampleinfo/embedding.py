@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sampleinfo import neighbours
+from sampleinfo import neighbours, processes
 from sampleinfo.errors import NumericalError, SampleInfoError
 from sampleinfo.types import FloatArray
 
@@ -90,8 +90,9 @@ def finish_umap(process: subprocess.Popen[bytes], coordinates: Path) -> FloatArr
 
 
 def _main(features: str, coordinates: str, seed: str) -> None:
+    processes.end_with_parent()
     result = umap(np.load(features), int(seed))
-    temporary = Path(coordinates + ".tmp.npy")
+    temporary = Path(f"{coordinates}.{os.getpid()}.tmp.npy")
     np.save(temporary, result)
     os.replace(temporary, coordinates)
 

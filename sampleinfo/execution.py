@@ -41,7 +41,7 @@ class Event:
 def map(
     work: Work, numbers: Iterable[int], backend: Backend, finished: Collection[int] = (),
     keep: Callable[[int, Any], None] | None = None, report: Reporter = silent, retries: int = 2,
-    stage: str = "shards", tell: Callable[[Event], None] | None = None,
+    stage: str = "shards", tell: Callable[[Event], None] | None = None, ahead: int = AHEAD,
 ) -> Iterator[tuple[int, Any]]:  # fmt: skip
     """Pairs (number, ``work(number)``) of the ``numbers`` that are not ``finished``, in increasing order of number.
 
@@ -56,21 +56,24 @@ def map(
     ``report(stage, done, total)`` is called after each shard and every 0.3 s, ``finished`` counting as done. What it
     raises (``Cancelled``) ends the map: running work is asked to stop, and ended from outside after 3 s. In this
     process work stops at its next ``pulse()`` or at its end. Closing the iterator stops the work in the same way.
-    A shard whose worker died is begun again up to ``retries`` times; ``tell`` hears of it.
+    A shard whose worker died is begun again up to ``retries`` times; ``tell`` hears of it. At most ``ahead`` shards per
+    worker are begun and not delivered.
 
     Raises:
-        InvalidSetting: ``retries`` below 0, Ray is not installed, or its cluster cannot be reached.
+        InvalidSetting: ``retries`` below 0, ``ahead`` below 1, Ray is not installed, or its cluster cannot be reached.
         WorkerLost: the workers of one shard ended ``retries`` + 1 times.
         Exception: what ``work`` raised, at once, with a note that names the shard.
     """
     if retries < 0:
         raise InvalidSetting(f"retries must be at least 0; got {retries}.")
+    if ahead < 1:
+        raise InvalidSetting(f"ahead must be at least 1; got {ahead}.")
     wanted = set(numbers)
     todo = sorted(wanted.difference(finished))
     book = _Book(todo, len(wanted), retries, keep or _forget, tell or _ignore)
     if len(todo) < len(wanted):
         book.tell(Event(None, f"{len(wanted) - len(todo)} of {len(wanted)} shards are there already."))
-    return _results(work, backend, book, lambda: report(stage, book.done, book.total))
+    return _results(work, backend, book, ahead, lambda: report(stage, book.done, book.total))
 
 
 def pulse() -> None:
@@ -172,24 +175,26 @@ class _Book:
             yield number, self.arrived.pop(number)
 
 
-def _results(work: Work, backend: Backend, book: _Book, look: Callable[[], None]) -> Iterator[tuple[int, Any]]:
+def _results(
+    work: Work, backend: Backend, book: _Book, ahead: int, look: Callable[[], None]
+) -> Iterator[tuple[int, Any]]:
     look()
     if not book.order:
         return
     with backend.crew(work) as crew:
         while book.delivered < len(book.order):
-            _hand_out(crew, book)
+            _hand_out(crew, book, ahead)
             for outcome in _wait(crew, look):
                 book.settle(outcome)
             look()
             yield from book.deliver()
 
 
-def _hand_out(crew: Crew, book: _Book) -> None:
+def _hand_out(crew: Crew, book: _Book, ahead: int) -> None:
     free = crew.free()
     busy = book.begun - len(book.arrived)
     for _ in range(free):
-        number = book.next(AHEAD * (free + busy))
+        number = book.next(ahead * (free + busy))
         if number is None:
             return
         crew.submit(number)

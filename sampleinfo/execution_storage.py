@@ -7,11 +7,12 @@ knows) a put is whole by itself, so a file is collected in memory first; nothing
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,7 @@ class Place:
         return Place, (self.address,)
 
     def __str__(self) -> str:
-        return re.sub(r"//[^/@]*@", "//", self.address)  # without a user's name and password
+        return re.sub(r"//[^/@]*:[^/@]*@", "//", self.address)  # without a user's name and password
 
     @cached_property
     def _found(self) -> tuple[Any, str]:
@@ -152,7 +153,16 @@ class Place:
             else:
                 with io.BytesIO() as collected:
                     yield collected
-                    self._found[0].pipe_file(path, collected.getvalue())
+                    self._put(lambda: self._found[0].pipe_file(path, collected.getvalue()))
+
+    def _put(self, put: Callable[[], Any]) -> None:
+        """Put a file on a store; the folder is made first where stores have folders and this one is missing."""
+        system, folder = self._found
+        try:
+            put()
+        except FileNotFoundError:
+            system.makedirs(folder, exist_ok=True)
+            put()
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file at once; as ``writing``."""
@@ -163,6 +173,14 @@ class Place:
         """All of a file; as ``open``."""
         with self.open(name) as file:
             return file.read()
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a file, in hexadecimal; as ``open``."""
+        found = hashlib.sha256()
+        with self.open(name) as file:
+            while piece := file.read(PIECE):
+                found.update(piece)
+        return found.hexdigest()
 
     def upload(self, name: str, source: Path) -> None:
         """Put a copy of a file of this machine there, in pieces, whole or not at all.
@@ -177,7 +195,7 @@ class Place:
                     shutil.copyfileobj(file, copy, PIECE)
                 return
         with _told(f"cannot write {name} in {self}"):
-            self._found[0].put_file(str(source), path)
+            self._put(lambda: self._found[0].put_file(str(source), path))
 
     def download(self, name: str, target: Path) -> None:
         """Put a copy of a file into a new file of this machine, in pieces.

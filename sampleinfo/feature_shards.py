@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,19 +12,14 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from sampleinfo import execution, prepared, projection
+from sampleinfo import bench, execution, prepared
 from sampleinfo.config import RunConfig
 from sampleinfo.devices import choose_device, device_of
 from sampleinfo.execution_storage import Place
-from sampleinfo.jacobians import Coordinates, in_scope
 from sampleinfo.models.pretrained import Network
 from sampleinfo.planning_primal import BATCH
-from sampleinfo.prepared import Prepared
 from sampleinfo.projection import Projection
 from sampleinfo.shards import Shards
-from sampleinfo.types import IntArray
-
-HEAD, MATRIX, FACTS = "head.npz", "projection.npy", "projection.json"
 
 
 @dataclass(frozen=True)
@@ -116,10 +110,10 @@ class Blocks:
 class FeatureShard:
     """Writes a shard of ``cut``: the rows of its images, into the store of training or of validation images.
 
-    ``bench`` holds what ``lay_out`` wrote; ``coordinates``: how many of them at most; ``identity`` is that of the run.
+    ``place`` is the workbench; ``coordinates``: how many of them at most; ``identity`` is that of the run.
     """
 
-    bench: Place
+    place: Place
     pixels: Pixels
     stores: tuple[Place, Place]
     config: RunConfig
@@ -130,7 +124,7 @@ class FeatureShard:
 
     def __call__(self, number: int) -> None:
         """Nothing is returned: the shard lies in its store."""
-        network, matrix = _loaded(self.bench, self.config, self.outputs, self.coordinates, self.identity)
+        network, matrix = _loaded(self.place, self.config, self.outputs, self.coordinates, self.identity)
         part = self.cut.part(number)
         pixels = self.pixels.read(number, part)
         found = []
@@ -141,50 +135,6 @@ class FeatureShard:
         Shards.open(self.stores[part.store]).write(part.number, np.concatenate(found))
 
 
-@dataclass(frozen=True)
-class Laid:
-    """A projection that is ready: its dimension, the share of the landmarks it keeps, and how many coordinates."""
-
-    dimension: int
-    kept: float
-    coordinates: int
-
-
-def chosen(config: RunConfig, network: Network, most: int) -> list[Coordinates]:
-    """The coordinates of a run's projected features: ``most`` at most, of the layers in its scope."""
-    found = projection.budgeted(network.module, most, config.seed)
-    layers = network.spec.layers(config.scope)
-    return in_scope(found, layers) if layers else found
-
-
-def lay_out(ready: Prepared, rows: IntArray, most: int, dimension: int, bench: Place) -> Laid:
-    """What workers need, onto the ``bench``: the head, and the projection onto the landmarks ``rows``.
-
-    A projection that is there already stays: shards may have been made with it.
-    """
-    network, pixels = ready.network, ready.pixels
-    weight, bias = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
-    with bench.writing(HEAD) as file:
-        np.savez(file, weight=weight, bias=bias)
-    if bench.exists(FACTS):
-        return Laid(**json.loads(bench.get(FACTS)))
-    device = device_of(network.module)
-    parts = np.array_split(rows, max(1, len(rows) // 64))
-    batches = (network.normalise(np.array(pixels[part])).to(device) for part in parts)
-    found = projection.project(network.module, batches, chosen(ready.config, network, most), dimension)
-    laid = Laid(found.dimension, found.kept, sum(map(len, found.coordinates)))
-    with bench.writing(MATRIX) as file:
-        np.save(file, found.matrix.numpy())
-    bench.put(FACTS, json.dumps(vars(laid)).encode())  # the last: all is there
-    return laid
-
-
-def clear(bench: Place) -> None:
-    """Remove what ``lay_out`` wrote, the projection's facts first."""
-    for name in (FACTS, MATRIX, HEAD):
-        bench.remove(name)
-
-
 def forget() -> None:
     """Give back the memory that shards made in this process have left taken."""
     _loaded.cache_clear()
@@ -192,15 +142,10 @@ def forget() -> None:
 
 @lru_cache(maxsize=1)
 def _loaded(
-    bench: Place, config: RunConfig, outputs: int, most: int, identity: str  # noqa: ARG001
+    place: Place, config: RunConfig, outputs: int, most: int, identity: str  # noqa: ARG001
 ) -> tuple[Network, Projection]:  # fmt: skip
     """Network and projection, once for each process and run: one of other images may follow in the same place."""
     network = prepared.load(config, outputs)
     network.module.to(choose_device(config.device))
-    with np.load(io.BytesIO(bench.get(HEAD))) as head:
-        network.set_head(head["weight"], head["bias"])
-    if bench.local:  # mapped, so that the processes of a machine share it; "c": torch wants an array it could write to
-        matrix = np.load(bench.path(MATRIX), mmap_mode="c")
-    else:
-        matrix = np.load(io.BytesIO(bench.get(MATRIX)))
-    return network, Projection(tuple(chosen(config, network, most)), torch.from_numpy(matrix), 1.0)
+    network.set_head(*bench.head(place))
+    return network, Projection(tuple(bench.chosen(config, network, most)), torch.from_numpy(bench.matrix(place)), 1.0)

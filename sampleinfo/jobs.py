@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
-from sampleinfo import store
+from sampleinfo import processes, store
 from sampleinfo.config import RunConfig, home
 from sampleinfo.errors import Cancelled, InvalidSetting, SampleInfoError, StorageError
 from sampleinfo.progress import Tracker
@@ -121,7 +120,7 @@ def start(
             )  # fmt: skip
     except OSError as error:
         raise StorageError(f"cannot start a job in {folder}: {error.strerror or error}.") from error
-    store.write_json(folder / PROCESS, {"pid": process.pid, "created": _created(process.pid)})
+    store.write_json(folder / PROCESS, processes.noted(process.pid))
     return job_id
 
 
@@ -262,23 +261,13 @@ def _read(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _created(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0
-
-
 def _alive(folder: Path) -> bool:
     """Whether the job's process runs; a zombie counts as gone, a process not yet noted as alive for a while."""
     noted = _read(folder / PROCESS)
     if not noted:
         return time.time() - (folder / REQUEST).stat().st_mtime < GRACE
     try:
-        process = psutil.Process(int(noted["pid"]))
-        return process.create_time() == noted["created"] and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+        return processes.runs(noted)
     finally:
         _reap(int(noted["pid"]))
 

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from sampleinfo import store
 from sampleinfo.errors import StorageError
 from sampleinfo.pictures import INPUTS
+from sampleinfo.store import Run
 from sampleinfo.types import FloatArray
 
 STATE, LOCK, WORKING = "state.json", ".lock", "working"
@@ -36,9 +37,18 @@ class Partial:
         return target.with_name(target.name + ".partial")
 
     @classmethod
+    def reopen(cls, run: Run) -> None:
+        """Make a finished run an unfinished one, to compute it again; its map and what it was validated by stay."""
+        store.write_json(run.path / STATE, {"fingerprint": run.meta["fingerprint"], "groups": 0})
+        np.save(run.path / "umap.npy", run.samples[["umap_x", "umap_y"]].to_numpy(np.float64))
+        shutil.rmtree(cls.folder(run.path), ignore_errors=True)
+        os.rename(run.path, cls.folder(run.path))
+
+    @classmethod
     @contextmanager
-    def open(cls, target: Path, identity: str) -> Iterator[Partial]:
-        """The kept folder of the same run, or a new one; only one process at a time.
+    def open(cls, target: Path, identity: str, tell: Callable[[str], None] = lambda _: None) -> Iterator[Partial]:
+        """The kept folder of the same run, or a new one; only one process at a time. ``tell`` hears of work that is
+        thrown away because it belongs to other settings or data.
 
         Raises:
             StorageError: another process is computing this run.
@@ -51,7 +61,9 @@ class Partial:
             except OSError as error:
                 raise StorageError(f"another process is computing {target.name} at this moment.") from error
             partial = cls(path, identity)
-            if partial._state().get("fingerprint") != identity:
+            if (other := partial._state().get("fingerprint")) != identity:
+                if other is not None:
+                    tell(f"The unfinished work in {path} belongs to other settings or data and is thrown away.")
                 shutil.rmtree(path)
                 path.mkdir()
                 store.write_json(path / STATE, {"fingerprint": identity, "groups": 0})

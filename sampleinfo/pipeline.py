@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleinfo import embedding, neighbours, pictures, planning, prepared, samples, store
+from sampleinfo import embedding, neighbours, pictures, planning, prepared, samples, store, whatif_primal
 from sampleinfo.config import NOTHING, PRIMAL, RunConfig, fingerprint
 from sampleinfo.datasets import problems
 from sampleinfo.devices import choose_device
@@ -68,12 +68,17 @@ def score(
         identity = fingerprint(METHOD, config.identity(), data_identity, network_identity(config))
         report("images", INSPECTED, 1)
     target = out or store.runs_folder() / f"{_slug(dataset.name)}-{config.model}-{identity[:10]}"
-    if (finished := _finished(target, identity)) is not None:
+    finished = _finished(target, identity)
+    if finished is not None and (damage := whatif_primal.damage(finished)) is not None:
+        tell(f"{damage} The run is computed again.")
+        Partial.reopen(finished)
+        finished = None
+    if finished is not None:
         store.note_problems(finished, problems.table(settled.findings), problems.counts(settled.findings))
         _say_elsewhere(finished, config, tell)
         return store.open_run(target)
     store.check_target(target)
-    with Partial.open(target, identity) as partial:
+    with Partial.open(target, identity, tell) as partial:
         announce(plan)
         work = Work(config, settled, partial, report, timings, announce, tell)
         return Stages(work, data_identity, preview).run(target)

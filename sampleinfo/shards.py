@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampleinfo.errors import InvalidData, InvalidRun, InvalidSetting, StorageError
-from sampleinfo.execution_storage import PIECE, Place
+from sampleinfo.execution_storage import Place
 
 Rows = npt.NDArray[np.float32]
 Kind = Literal["float16", "float32"]
@@ -222,19 +222,11 @@ class Shards:
         if stamp[0] != note.bytes:
             return f"it has {stamp[0]} bytes instead of {note.bytes}"
         if _seen_whole.get((self.place, name)) != (stamp, note.sha256):
-            if self._digest(name, content) != note.sha256:
+            found = self.place.digest(name) if content is None else hashlib.sha256(content).hexdigest()
+            if found != note.sha256:
                 return "its checksum is another"
             _seen_whole[self.place, name] = stamp, note.sha256
         return None
-
-    def _digest(self, name: str, content: bytes | None) -> str:
-        if content is not None:
-            return hashlib.sha256(content).hexdigest()
-        digest = hashlib.sha256()
-        with self.place.open(name) as file:
-            while piece := file.read(PIECE):
-                digest.update(piece)
-        return digest.hexdigest()
 
     def _content(self, number: int) -> bytes | None:
         """All of a shard's file; None where there is none."""
@@ -242,8 +234,8 @@ class Shards:
 
     def _damaged(self, number: int, trouble: str | None) -> DamagedShard:
         return DamagedShard(
-            f"shard {number} of {self.place} cannot be used: {trouble}. Run again: it is made anew; a "
-            "finished run has to be deleted first."
+            f"shard {number} of {self.place} cannot be used: {trouble}. Run again with the same "
+            "settings: it is made anew."
         )
 
     def _note(self, number: int) -> Note | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sampleinfo import (
+    bench,
     execution,
     feature_shards,
     fidelity,
@@ -48,11 +49,11 @@ def solve_primal(work: Work, ready: Prepared, views: Views) -> Solved:
     backend = execution.backend_of(work.config.ray, work.config.workers)
     spreading, site = Spreading(backend, work.report, work.tell), _Site.of(work)
     try:
-        with backend.held():
+        with site.held(), backend.held():
             solved = _solve(replace(work, report=spreading.report), ready, views, spreading, site)
+            site.clear()
     finally:
         feature_shards.forget()
-    site.clear()
     return replace(solved, kernel={**solved.kernel, "storage": site.address, "events": spreading.events})
 
 
@@ -71,13 +72,19 @@ class _Site:
         if work.config.storage is None:
             inside = Place(str(work.partial.path))
             return cls(Place(str(work.partial.working)), (inside.inner(TRAIN), inside.inner(VALIDATION)), None)
-        bench = Place(work.config.storage).inner(work.partial.identity)
-        return cls(bench, (bench.inner(TRAIN), bench.inner(VALIDATION)), str(bench))
+        place = Place(work.config.storage).inner(work.partial.identity)
+        return cls(place, (place.inner(TRAIN), place.inner(VALIDATION)), place.address)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """One driver at a time; a run's folder belongs to one process already."""
+        with nullcontext() if self.address is None else bench.held(self.bench):
+            yield
 
     def clear(self) -> None:
         """Leave nothing but the features in a storage; in a run's folder the rest goes when it is finished."""
         if self.address is not None:
-            feature_shards.clear(self.bench)
+            bench.clear(self.bench)
 
 
 def _solve(work: Work, ready: Prepared, views: Views, spreading: Spreading, site: _Site) -> Solved:
@@ -117,16 +124,14 @@ def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) ->
     most = planning_primal.coordinates(config, cut.total, plan.outputs, ready.network.spec)
     labels = work.settled.dataset.labels[:n]
     rows = projection.landmarks(labels, projection.landmark_count(dimension, plan.outputs), config.seed)
-    found = feature_shards.lay_out(ready, rows, most, dimension, site.bench)
+    bench.lay_head(ready, site.bench)
+    kept = bench.laid(site.bench)
+    found = kept or bench.lay_projection(ready, rows, most, dimension, site.bench)
     stores = [Shards.create(place, plan.outputs, found.dimension, KIND, cut.size) for place in site.stores]
-    finished = set()
-    for store, first in zip(stores, (0, cut.counts[0]), strict=True):
-        store.tidy()
-        for number, trouble in store.troubles().items():
-            if trouble is None:
-                finished.add(first + number)
-            else:
-                spreading.note(f"Shard {number} of {store.place}: {trouble}; it is made anew.")
+    finished = _finished(stores, cut, spreading)
+    if kept is None and 0 < len(finished) < sum(cut.counts):
+        spreading.note("The projection that the other shards were made with is gone: all are made anew.")
+        finished = set()
     with _pixels(work, ready, cut, finished, site) as pixels:
         task = FeatureShard(site.bench, pixels, site.stores, config, plan.outputs, most, cut, work.partial.identity)
         spreading.shards(task, sum(cut.counts), finished, "kernel")
@@ -136,6 +141,19 @@ def _features(work: Work, ready: Prepared, spreading: Spreading, site: _Site) ->
         "fingerprint": "", **_fidelity(work, ready, stores[0]),
     }  # fmt: skip
     return PrimalProblem(stores[0], stores[1], *ready.terms()), facts
+
+
+def _finished(stores: Sequence[Shards], cut: Cut, spreading: Spreading) -> set[int]:
+    """The shards of the cut that are there and whole; of others it is said what is wrong with them."""
+    finished = set()
+    for store, first in zip(stores, (0, cut.counts[0]), strict=True):
+        store.tidy()
+        for number, trouble in store.troubles().items():
+            if trouble is None:
+                finished.add(first + number)
+            else:
+                spreading.note(f"Shard {number} of {store.place}: {trouble}; it is made anew.")
+    return finished
 
 
 @contextmanager

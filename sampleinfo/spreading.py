@@ -10,6 +10,9 @@ from sampleinfo.execution import Backend, Event, InProcess, Ray
 from sampleinfo.primal_passes import Result
 from sampleinfo.types import Reporter
 
+#: Results of a pass per worker that may wait for an earlier one: they may be matrices.
+FEW = 2
+
 
 @dataclass
 class Spreading:
@@ -39,7 +42,7 @@ class Spreading:
         Products of matrices use all cores of one machine as it is; other processes of it would only have to start.
         """
         backend = self.backend if isinstance(self.backend, Ray) else InProcess()
-        results = execution.map(work, numbers, backend, report=self._look, tell=self._hear)
+        results = execution.map(work, numbers, backend, report=self._look, tell=self._hear_of_pass, ahead=FEW)
         return (result for _, result in results)
 
     def _look(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002
@@ -49,6 +52,9 @@ class Spreading:
 
     def _hear(self, event: Event) -> None:
         self.note(event.words if event.number is None else f"Shard {event.number}: {event.words}")
+
+    def _hear_of_pass(self, event: Event) -> None:
+        self.note(event.words if event.number is None else f"Part {event.number} of a pass: {event.words}")
 
     def note(self, words: str) -> None:
         """Say what happened, and keep it."""

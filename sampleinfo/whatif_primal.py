@@ -43,6 +43,24 @@ def answers(run: Run) -> bool:
     return not run.has_kernel and all((run.path / f"{name}.npy").is_file() for name in (GRAM, TARGET, FACTOR))
 
 
+def damage(run: Run) -> str | None:
+    """What is wrong with the features of a run; None where all are whole, or where it needs none."""
+    if run.has_kernel:
+        return None
+    counts = {TRAIN: int(run.training.sum()), VALIDATION: int((~run.training).sum())}
+    try:
+        for name, count in counts.items():
+            rows = Shards.open(_place(run, name))
+            for number, trouble in rows.troubles().items():
+                if trouble is not None:
+                    return f"Shard {number} of {rows.place}: {trouble}."
+            if (there := sum(rows.sizes())) != count:
+                return f"The features in {rows.place} are of {there} images instead of {count}."
+    except InvalidRun as error:
+        return str(error)
+    return None
+
+
 def fit_of(run: Run) -> PrimalFit:
     """The fit that the run's scores came from; kept in memory.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import pickle
 import subprocess
@@ -10,8 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,6 +170,36 @@ def test_a_path_means_the_same_folder_wherever_a_worker_stands(tmp_path: Path, m
     monkeypatch.chdir("/")
     place.put("a.bin", b"here")
     assert (tmp_path / "shards" / "a.bin").read_bytes() == b"here"
+
+
+def test_what_stands_before_the_at_sign_is_shown_unless_it_holds_a_password() -> None:
+    """Without it the folder could not be found again."""
+    assert str(Place("abfs://container@account/folder")) == "abfs://container@account/folder"
+    assert str(Place("ftp://me:secret@host/folder")) == "ftp://host/folder"
+
+
+def test_a_store_with_folders_gets_the_one_that_is_missing(tmp_path: Path) -> None:
+    class Strict(LocalFileSystem):
+        """Makes no folder unasked, as servers of files do."""
+
+        protocol = "strict"
+
+    fsspec.register_implementation("strict", Strict, clobber=True)
+    place = Place(f"strict://{tmp_path}/a/b")
+    assert not place.local
+    place.put("x.bin", b"content")
+    source = tmp_path / "source"
+    source.write_bytes(b"copied")
+    place.inner("c").upload("y.bin", source)
+    assert place.get("x.bin") == b"content"
+    assert place.inner("c").get("y.bin") == b"copied"
+
+
+def test_digest(place: Place) -> None:
+    place.put("x.bin", b"content")
+    assert place.digest("x.bin") == hashlib.sha256(b"content").hexdigest()
+    with pytest.raises(StorageError, match=r"cannot read y\.bin"):
+        place.digest("y.bin")
 
 
 def test_a_password_is_not_shown() -> None:

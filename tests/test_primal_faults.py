@@ -6,7 +6,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,9 +22,9 @@ import numpy as np
 import psutil
 import pytest
 
-from sampleinfo import pipeline, store
+from sampleinfo import bench, pipeline, processes, store
 from sampleinfo.config import RunConfig
-from sampleinfo.errors import Cancelled, InvalidSetting
+from sampleinfo.errors import Cancelled, InvalidRun, InvalidSetting, StorageError
 from sampleinfo.execution_storage import Place
 from sampleinfo.partial import STATE, Partial
 from sampleinfo.shards import Shards
@@ -169,6 +171,85 @@ def test_a_shard_truncated_meanwhile_is_made_anew(undisturbed: Run, tmp_path: Pa
         Shards.open(out / folder).verify()
 
 
+def test_a_projection_damaged_meanwhile_is_made_anew_with_all_shards(undisturbed: Run, tmp_path: Path) -> None:
+    out, partial = with_map(tmp_path / "run", undisturbed)
+    there = killed_driver(out, partial, 2)
+    file = partial / "working" / bench.MATRIX
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-400] + bytes(400))
+    with pytest.raises(InvalidRun, match=r"the projection in .* is missing or damaged\. Run again"):
+        bench.matrix(Place(str(file.parent)))
+    done = ran([*ORDER, str(out), "--workers", "2"])
+    assert done.returncode == 0, done.stderr
+    run = store.open_run(out)
+    assert same(run, undisturbed)
+    said = ["The projection that the other shards were made with is gone: all are made anew."]
+    assert run.meta["kernel"]["events"] == said and said[0] in done.stderr
+    after = noted(out)
+    assert not {name for name, when in there.items() if after[name] == when}
+
+
+@pytest.mark.parametrize("harm", ["truncated", "changed", "note", "lost", "all"])
+def test_damaged_features_of_a_finished_run_are_made_anew(undisturbed: Run, tmp_path: Path, harm: str) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed.path, out)
+    (out / "validations").mkdir()
+    folder, file = out / "features-train", out / "features-train" / "000003.npy"
+    content = file.read_bytes()
+    if harm == "truncated":
+        file.write_bytes(content[:-9])
+    elif harm == "changed":
+        file.write_bytes(content[:-9] + bytes(9))
+    elif harm == "note":
+        file.with_suffix(".json").write_text("{")
+    elif harm == "lost":
+        (folder / "000009.json").unlink()
+    else:
+        shutil.rmtree(folder)
+    told: list[str] = []
+    run = pipeline.score(CONFIG, out, tell=told.append)
+    assert told[0].endswith(" The run is computed again.")
+    assert same(run, undisturbed)
+    assert (out / "validations").is_dir(), "what was added to the run stays"
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*(path.name for path in undisturbed.path.iterdir()), "validations"]
+    )
+    for name in ("features-train", "features-validation"):
+        Shards.open(out / name).verify()
+    told.clear()
+    pipeline.score(CONFIG, out, tell=told.append)
+    assert told == []
+
+
+def test_work_of_other_settings_is_not_thrown_away_silently(undisturbed: Run, tmp_path: Path) -> None:
+    out, partial = with_map(tmp_path / "run", undisturbed)
+    told: list[str] = []
+    with Partial.open(out, "another", told.append):
+        assert told == [f"The unfinished work in {partial} belongs to other settings or data and is thrown away."]
+    with Partial.open(out, "another", told.append):
+        assert len(told) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_driver_that_is_ended_leaves_no_process_behind(
+    undisturbed: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    out, partial = with_map(tmp_path / "run", undisturbed)
+    (partial / "umap.npy").unlink()
+    driver = started(out, "--workers", "2")
+    until(lambda: len(noted(partial)) >= 3)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    assert any("sampleinfo.embedding" in each.cmdline() for each in children)
+    driver.send_signal(number)
+    said = driver.communicate(timeout=30)[1]
+    if number == signal.SIGTERM:
+        assert driver.returncode == 130
+        assert "stopped; finished blocks are kept" in said and "Traceback" not in said
+    until(lambda: not any(alive(each) for each in children))
+    assert 3 <= len(noted(partial)) < SHARDS
+    assert not list(partial.glob("*.tmp.npy"))
+
+
 def test_stopped_by_a_person_with_workers(undisturbed: Run, tmp_path: Path) -> None:
     def report(stage: str, done: float, total: float) -> None:
         if stage == "kernel" and done >= 3:
@@ -240,6 +321,30 @@ def test_on_a_cluster(undisturbed: Run, tmp_path: Path) -> None:
     run = pipeline.score(replace(CONFIG, ray="local", workers=2, storage=storage), out)
     assert same(run, undisturbed)
     assert run.meta["kernel"]["storage"] == f"{storage}/{run.meta['fingerprint']}"
+
+
+def test_one_driver_at_a_time_works_on_a_storage(undisturbed: Run, tmp_path: Path) -> None:
+    storage = tmp_path / "features"
+    place = Place(str(storage / undisturbed.meta["fingerprint"]))
+    config = replace(CONFIG, storage=str(storage))
+    out, _ = with_map(tmp_path / "run", undisturbed)
+    other = subprocess.Popen(["sleep", "60"])
+    note = {"host": socket.gethostname(), **processes.noted(other.pid)}
+    place.put(bench.MARK, json.dumps(note).encode())
+    words = (
+        rf"process {other.pid} of the machine .* computes this run in .* already. Wait for it; if it has ended, delete"
+    )
+    with pytest.raises(StorageError, match=words):
+        pipeline.score(config, out)
+    assert place.names() == [bench.MARK], "nothing of the other one's is touched"
+    other.kill()
+    other.wait()
+    place.put(bench.MARK, json.dumps({**note, "host": "elsewhere"}).encode())
+    with pytest.raises(StorageError, match="of the machine elsewhere computes this run"):
+        pipeline.score(config, out)
+    place.put(bench.MARK, json.dumps(note).encode())
+    assert same(pipeline.score(config, out), undisturbed)
+    assert place.names() == []
 
 
 @pytest.mark.parametrize("protocol", ["memory://h", "file://"])

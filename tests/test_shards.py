@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sampleinfo import execution_storage, shards
 from sampleinfo.errors import InvalidData, InvalidRun, InvalidSetting, StorageError
+from sampleinfo.execution_storage import Place
 from sampleinfo.shards import DamagedShard, Shards
 
 
@@ -116,8 +117,8 @@ def test_a_changed_byte_is_found(store: Shards) -> None:
 def test_the_checksum_is_verified_once_per_process(store: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
     calls: list[int] = []
-    digest = Shards._digest
-    monkeypatch.setattr(Shards, "_digest", lambda *given: calls.append(1) or digest(*given))
+    digest = Place.digest
+    monkeypatch.setattr(Place, "digest", lambda *given: calls.append(1) or digest(*given))
     for _ in range(3):
         store.read(0)
         store.finished()
