@@ -47,6 +47,10 @@ class InvalidSetting(SampleInfoError):
     """A setting outside its allowed range, or settings that contradict each other."""
 
 
+class NeedsKernel(InvalidSetting):
+    """A question that a run of too many images for a kernel cannot answer; others it can."""
+
+
 class InvalidData(SampleInfoError):
     """Data that cannot be scored."""
 

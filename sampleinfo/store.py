@@ -21,7 +21,7 @@ import pandas as pd
 
 from sampleinfo import columns, pictures
 from sampleinfo.config import PRIMAL, RunConfig, home
-from sampleinfo.errors import InvalidRun, InvalidSetting, StorageError
+from sampleinfo.errors import InvalidRun, NeedsKernel, StorageError
 from sampleinfo.scores import SCORES, Score
 from sampleinfo.types import TRAIN
 
@@ -105,10 +105,10 @@ class Run:
         """Whether the run has the kernel that questions about other training sets need.
 
         Raises:
-            InvalidSetting: it has features instead; the message says what to do.
+            NeedsKernel: it has features instead; the message says what to do.
         """
         if not self.has_kernel:
-            raise InvalidSetting(
+            raise NeedsKernel(
                 f"this run keeps features of its {self.meta['sizes']['train']} training images and no kernel between "
                 "all of them, which this question needs; score fewer images (--train 2000), and ask that run. "
                 "Explore, and sets picked by hand, do without."

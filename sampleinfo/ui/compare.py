@@ -16,7 +16,7 @@ from sampleinfo.reports.sets import DRAWS
 from sampleinfo.reports.strategies import STRATEGIES
 from sampleinfo.reports.summaries import RANDOM
 from sampleinfo.store import Run
-from sampleinfo.ui import desks, sets
+from sampleinfo.ui import desks, sets, trouble
 from sampleinfo.ui.compared import STRATEGY, Compared, budget, choose, compared, keep, title
 from sampleinfo.ui.gallery import gallery
 from sampleinfo.ui.making import HAND_TAB, TAB
@@ -61,7 +61,7 @@ def compare(run: Run) -> None:
                 if len(shown) > 1:
                     _overlap(shown)
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
 
 
 def _too_few(run: Run, tokens: Sequence[str], found: Sequence[Compared], names: Sequence[str]) -> None:
@@ -156,7 +156,7 @@ def _growth(run: Run, found: Sequence[Compared]) -> None:
     try:
         curves = [desks.growth(run, each.rows) for each in found]
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return
     band = desks.random_growth(run, max(len(each.rows) for each in found), measure)
     named = [(each.title, each.place, curve) for each, curve in zip(found, curves, strict=True)]

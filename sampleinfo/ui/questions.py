@@ -8,6 +8,7 @@ from sampleinfo import analysing, jobs, store
 from sampleinfo.errors import SampleInfoError
 from sampleinfo.reports.analysis import Tables, answer
 from sampleinfo.store import Run
+from sampleinfo.ui import trouble
 from sampleinfo.ui.progress import jobs_panel
 from sampleinfo.ui.words import duration, plain
 
@@ -22,7 +23,7 @@ def answered(run: Run, question: str, page: str, words: str, button: str) -> Tab
         known = answer(run, analysis)
         seconds = 0.0 if known is not None else analysis.seconds(run)
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return None
     if known is not None:
         return known

@@ -16,6 +16,7 @@ from sampleinfo.reports.sources_verdict import verdict
 from sampleinfo.reports.sources_words import long
 from sampleinfo.reports.truest import score_of
 from sampleinfo.store import Run
+from sampleinfo.ui import trouble
 from sampleinfo.ui.fidelity import COLOURS, badge, fidelity
 from sampleinfo.ui.frame import run_label
 from sampleinfo.ui.questions import answered
@@ -62,7 +63,7 @@ def sources(run: Run) -> None:
             return
         _page(run, other, shown, tables)
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
 
 
 def _one_source(found: Sequence[Member]) -> None:

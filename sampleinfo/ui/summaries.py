@@ -11,6 +11,7 @@ from sampleinfo.reports import kept
 from sampleinfo.reports.strategies import STRATEGIES
 from sampleinfo.reports.summaries import RANDOM, SHARES, Advice, advise, sizes_of
 from sampleinfo.store import Run
+from sampleinfo.ui import trouble
 from sampleinfo.ui.budget import Budget, budget_form
 from sampleinfo.ui.fidelity import fidelity
 from sampleinfo.ui.making import make_set
@@ -30,7 +31,7 @@ def by_strategy(run: Run) -> None:
     try:
         table, real = kept.curves(run, numbers), kept.real(run)
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="curve-controls"):
         if table is not None:
@@ -88,7 +89,7 @@ def _compare(run: Run, numbers: str) -> None:
     try:
         seconds = sum(kept.plan(run, numbers).values())
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Compare strategies", type="primary", icon=":material/monitoring:", key="compare-strategies"):
@@ -103,7 +104,7 @@ def _start(run: Run, numbers: str, points: list[tuple[str, int]]) -> None:
     try:
         jobs.start(store.config_of(run), jobs.SUMMARIZE, options)
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return
     st.rerun()
 
@@ -176,7 +177,7 @@ def _retrain(run: Run, numbers: str, table: pd.DataFrame) -> None:
     try:
         seconds = sum(kept.plan(run, numbers, points).values())
     except SampleInfoError as error:
-        st.error(plain(error), icon=":material/error:")
+        trouble.tell(error, run)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Retrain for real", icon=":material/verified:", key="retrain", disabled=not points):
