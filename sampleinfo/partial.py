@@ -37,18 +37,12 @@ class Partial:
         return target.with_name(target.name + ".partial")
 
     @classmethod
-    def reopen(cls, run: Run) -> None:
-        """Make a finished run an unfinished one, to compute it again; its map and what it was validated by stay."""
-        store.write_json(run.path / STATE, {"fingerprint": run.meta["fingerprint"], "groups": 0})
-        np.save(run.path / "umap.npy", run.samples[["umap_x", "umap_y"]].to_numpy(np.float64))
-        shutil.rmtree(cls.folder(run.path), ignore_errors=True)
-        os.rename(run.path, cls.folder(run.path))
-
-    @classmethod
     @contextmanager
-    def open(cls, target: Path, identity: str, tell: Callable[[str], None] = lambda _: None) -> Iterator[Partial]:
+    def open(
+        cls, target: Path, identity: str, tell: Callable[[str], None] = lambda _: None, again: Run | None = None
+    ) -> Iterator[Partial]:
         """The kept folder of the same run, or a new one; only one process at a time. ``tell`` hears of work that is
-        thrown away because it belongs to other settings or data.
+        thrown away because it belongs to other settings or data. ``again``: the finished run, to compute it again.
 
         Raises:
             StorageError: another process is computing this run.
@@ -61,6 +55,8 @@ class Partial:
             except OSError as error:
                 raise StorageError(f"another process is computing {target.name} at this moment.") from error
             partial = cls(path, identity)
+            if again is not None:
+                partial._reopen(again)
             if (other := partial._state().get("fingerprint")) != identity:
                 if other is not None:
                     tell(f"The unfinished work in {path} belongs to other settings or data and is thrown away.")
@@ -105,6 +101,13 @@ class Partial:
         shutil.rmtree(self.path / WORKING, ignore_errors=True)
         os.rename(self.path, target)
         (self.path.parent / f".{self.path.name}{LOCK}").unlink(missing_ok=True)
+
+    def _reopen(self, run: Run) -> None:
+        """Make a finished run an unfinished one; its map and what it was validated by stay."""
+        store.write_json(run.path / STATE, {"fingerprint": run.meta["fingerprint"], "groups": 0})
+        np.save(run.path / "umap.npy", run.samples[["umap_x", "umap_y"]].to_numpy(np.float64))
+        shutil.rmtree(self.path)
+        os.rename(run.path, self.path)
 
     def _remove_kernels(self, groups: int) -> None:
         for name in ("gram", "cross"):

@@ -69,16 +69,16 @@ def score(
         report("images", INSPECTED, 1)
     target = out or store.runs_folder() / f"{_slug(dataset.name)}-{config.model}-{identity[:10]}"
     finished = _finished(target, identity)
-    if finished is not None and (damage := whatif_primal.damage(finished)) is not None:
+    damage = None if finished is None else whatif_primal.damage(finished)
+    if damage is not None:
         tell(f"{damage} The run is computed again.")
-        Partial.reopen(finished)
-        finished = None
-    if finished is not None:
+    elif finished is not None:
         store.note_problems(finished, problems.table(settled.findings), problems.counts(settled.findings))
         _say_elsewhere(finished, config, tell)
         return store.open_run(target)
-    store.check_target(target)
-    with Partial.open(target, identity, tell) as partial:
+    else:
+        store.check_target(target)
+    with Partial.open(target, identity, tell, finished) as partial:
         announce(plan)
         work = Work(config, settled, partial, report, timings, announce, tell)
         return Stages(work, data_identity, preview).run(target)
