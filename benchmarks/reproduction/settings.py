@@ -51,7 +51,7 @@ def _hundred(_: Problem) -> float:
 _MLP = (Sizes(1000, 500, 400, 30, 4), Sizes(80, 60, 100, 8, 4))
 _CNN = (Sizes(500, 200, 600, 30, 4), Sizes(60, 40, 300, 8, 4))
 _RESNET = (Sizes(100, 200, 80, 30, 4), Sizes(60, 40, 20, 8, 4))
-_DOGS = (Sizes(200, 200, 80, 30, 4), _RESNET[1])
+_DOGS = (Sizes(300, 200, 80, 30, 4), _RESNET[1])
 
 SETTINGS = {
     "mnist-mlp": Setting("mlp", "mnist-4v9", *_MLP, ("MNIST 4v9 MLP", 0)),

@@ -122,7 +122,8 @@ def _page(kept: dict[str, Any], options: Options) -> Page:
         "for weights and .989 for predictions along the training (26 November 2026, seed 0, same steps and rate), with "
         "2, 8 or 16 segments no more than .856; and the exact derivative of the whole run, Hessians of all outputs "
         "included, gave .864 and .991: no first-order estimate does better there. Rounding is not the cause: in double "
-        "precision the changes of the weights of four samples came out the same to about 1 %."
+        "precision the changes of the weights of four samples came out the same to about 1 %. Dogs against cats gave "
+        ".992 and .979 with 200 images instead of 300 (twice, to .001), whatever the number of segments (.976 to .983)."
     )
     parts: list[str | Table] = [
         text,
