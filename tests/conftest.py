@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from sampleinfo import datasets, store
+from sampleinfo import datasets, embedding, store
 from sampleinfo.config import RunConfig
 from sampleinfo.store import Run
 from sampleinfo.validations import Request
@@ -53,6 +54,19 @@ def main_module() -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Matrices of a few rows: threads only stand in each other's way."""
     with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain_map() -> Iterator[None]:
+    """Maps by PCA in tests that are not about maps: UMAP compiles for ten seconds in every run."""
+    code = "import sys, numpy as np, sampleinfo.embedding as e; np.save(sys.argv[2], e.pca(np.load(sys.argv[1])))"
+
+    def start(features: Path, coordinates: Path, seed: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", code, str(features), str(coordinates)], stderr=subprocess.PIPE)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "start_umap", start)
         yield
 
 

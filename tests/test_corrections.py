@@ -14,7 +14,7 @@ from sampleinfo.errors import InvalidData, InvalidSetting, UnknownName
 from sampleinfo.scores import SCORES
 from sampleinfo.store import Run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "plain_map")
 
 
 @pytest.fixture(scope="module")

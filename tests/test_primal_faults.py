@@ -152,19 +152,29 @@ def killed_driver(out: Path, partial: Path, workers: int) -> dict[str, int]:
     return there
 
 
+def cancelled(out: Path, partial: Path) -> dict[str, int]:
+    """Stop a run in this process once some of its shards are there; which are."""
+
+    def report(stage: str, done: float, total: float) -> None:
+        if stage == "kernel" and done >= 5:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        pipeline.score(CONFIG, out, report)
+    return noted(partial)
+
+
 def test_a_shard_truncated_meanwhile_is_made_anew(undisturbed: Run, tmp_path: Path) -> None:
     out, partial = with_map(tmp_path / "run", undisturbed)
-    there = killed_driver(out, partial, 2)
+    there, told = cancelled(out, partial), list[str]()
     name = sorted(there)[1]
     file = (partial / name).with_suffix(".npy")
     file.write_bytes(file.read_bytes()[:-7])
-    done = ran([*ORDER, str(out), "--workers", "2"])
-    assert done.returncode == 0, done.stderr
-    assert f"{len(there) - 1} of {SHARDS} shards are there already." in done.stderr
-    run = store.open_run(out)
+    run = pipeline.score(CONFIG, out, tell=told.append)
+    assert f"{len(there) - 1} of {SHARDS} shards are there already." in told
     assert same(run, undisturbed)
     said = [each for each in run.meta["kernel"]["events"] if each.endswith("it is made anew.")]
-    assert len(said) == 1 and "bytes instead of" in said[0] and said[0] in done.stderr
+    assert len(said) == 1 and "bytes instead of" in said[0] and said[0] in told
     after = noted(out)
     assert {name for name, when in there.items() if after[name] != when} == {name}
     for folder in ("features-train", "features-validation"):
@@ -173,18 +183,16 @@ def test_a_shard_truncated_meanwhile_is_made_anew(undisturbed: Run, tmp_path: Pa
 
 def test_a_projection_damaged_meanwhile_is_made_anew_with_all_shards(undisturbed: Run, tmp_path: Path) -> None:
     out, partial = with_map(tmp_path / "run", undisturbed)
-    there = killed_driver(out, partial, 2)
+    there, told = cancelled(out, partial), list[str]()
     file = partial / "working" / bench.MATRIX
     whole = file.read_bytes()
     file.write_bytes(whole[:-400] + bytes(400))
     with pytest.raises(InvalidRun, match=r"the projection in .* is missing or damaged\. Run again"):
         bench.matrix(Place(str(file.parent)))
-    done = ran([*ORDER, str(out), "--workers", "2"])
-    assert done.returncode == 0, done.stderr
-    run = store.open_run(out)
+    run = pipeline.score(CONFIG, out, tell=told.append)
     assert same(run, undisturbed)
     said = ["The projection that the other shards were made with is gone: all are made anew."]
-    assert run.meta["kernel"]["events"] == said and said[0] in done.stderr
+    assert run.meta["kernel"]["events"] == said == told
     after = noted(out)
     assert not {name for name, when in there.items() if after[name] == when}
 

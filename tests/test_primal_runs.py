@@ -17,7 +17,7 @@ from sampleinfo.scores import ALONG, CHECKPOINTS, SCORES
 from sampleinfo.shards import Shards
 from sampleinfo.store import Run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "plain_map")
 CONFIG = RunConfig("mnist-4v9", train=40, validation=20, ridge=20.0)
 
 

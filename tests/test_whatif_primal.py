@@ -22,6 +22,7 @@ from sampleinfo.shards import Shards
 from sampleinfo.store import Run
 from sampleinfo.whatif import Answer
 
+pytestmark = pytest.mark.usefixtures("plain_map")
 CONFIG = RunConfig("mnist-4v9", train=60, validation=40, kernel="primal", dimension=48)
 KINDS: dict[str, dict[str, object]] = {
     "convergence": {}, "steps": {"steps": 40}, "flow": {"steps": 25, "continuous": True},
