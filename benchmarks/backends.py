@@ -1,4 +1,5 @@
-"""Ray and worker processes against this process: python -m benchmarks.backends --data DIR [--train N] [--rounds R].
+"""Ray and worker processes against this process: python -m benchmarks.backends --data DIR [--train N] [--rounds R]
+[-- OPTIONS OF SCORE].
 
 The same run without a kernel by each back end in turn, all with two cores in use: this process with two threads, two
 worker processes with one each, two tasks of one core each on a Ray cluster of this machine alone. Prints a Markdown
@@ -53,12 +54,13 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=2000, help="training images")
     parser.add_argument("--validation", type=int, default=500, help="validation images")
     parser.add_argument("--rounds", type=int, default=2, help="how often each back end is measured")
+    parser.add_argument("more", nargs="*", help="further options of 'sampleinfo score', after --")
     given = parser.parse_args()
     rounds = []
     for _ in range(given.rounds):
         with tempfile.TemporaryDirectory(prefix="backends-") as folder:
             rounds.append([
-                measure(given.data, given.train, given.validation, Path(folder) / f"run-{number}", more)
+                measure(given.data, given.train, given.validation, Path(folder) / f"run-{number}", [*given.more, *more])
                 for number, more in enumerate(BACKENDS.values())
             ])  # fmt: skip
     print(table(rounds))
